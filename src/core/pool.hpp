@@ -1,0 +1,90 @@
+// A pool: workers that do the same job and the batches that run on or wait for them. Joins the
+// small machines of this room (queue, fleet, picker, health, ejection, retry budget, scaling) into
+// the one object that the proxy shares between its loops, behind the gate's lock.
+// Pure: every call gets `now`, which never runs backwards; randomness comes from the seed. A call
+// returns what concerns its caller and leaves the rest in pending().
+// Invariants (checked by the simulator): every admitted batch ends exactly once; no eligible slot
+// idles while an eligible batch waits; slots are never exceeded; nothing is granted to a checking,
+// down, ejected, draining or resting worker; retries within budget; queue within bounds.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/types.hpp"
+#include "core/views.hpp"
+
+namespace weir::core {
+
+class pool {
+ public:
+  pool(pool_settings settings, std::uint64_t seed, instant now);
+  pool(const pool&) = delete;
+  pool& operator=(const pool&) = delete;
+  ~pool();
+
+  // --- batches -------------------------------------------------------------------------------
+  // The number of a route's cost model; the same name gets the same number for the pool's life.
+  std::uint32_t route(std::string_view name);
+
+  admission admit(const batch_facts& facts, instant now);
+  // The attempt that was granted to `batch` ended. A stale or unknown id is a caller's bug: CHECK.
+  verdict finish(batch_id batch, const attempt_report& report, instant now);
+  // The client left (or an operator cancelled), waiting or granted but not yet started: the batch
+  // leaves the pool and its slot, if any, is free again. False: no such batch, nothing done.
+  bool cancel(batch_id batch, instant now);
+  // A slot given up by finish(slot_abandoned) is free: the worker closed the connection.
+  void release_slot(worker_id worker, batch_id batch, instant now);
+  // The bytes that weir holds of a waiting batch changed.
+  void held_bytes(batch_id batch, std::uint64_t bytes);
+  std::optional<queue_place> place(batch_id batch, instant now) const;
+
+  // --- workers -------------------------------------------------------------------------------
+  // Null id: workers_max reached or the name is taken by a worker that is not leaving.
+  worker_id add_worker(const worker_settings& settings, instant now);
+  void update_worker(worker_id worker, const worker_settings& settings, instant now);
+  void drain(worker_id worker, std::string_view reason, instant now);
+  // False: its name went out with a scale-in already, or it is being removed.
+  bool undrain(worker_id worker, instant now);
+  // Drains, and is gone (event worker_removed) when its last attempt ended.
+  void remove_worker(worker_id worker, std::string_view reason, instant now);
+  void probed(worker_id worker, bool good, std::string_view detail, instant now);
+  std::optional<worker_id> find_worker(std::string_view name) const;
+
+  // --- the pool itself -----------------------------------------------------------------------
+  void configure(const pool_settings& settings, instant now);  // keeps all state
+  void pause(instant now);    // hold the backlog: admit and queue, grant nothing
+  void resume(instant now);
+  void close(instant now);    // shutting down: evicts what waits, admits nothing more
+  // Everything whose time has come: wait limits, backoffs, ejection ends, slow start, abandoned
+  // slots, probes, scaling ticks. Call when now >= next_deadline().
+  void expire(instant now);
+  instant next_deadline() const noexcept;
+  // Delivery of a scale-in naming workers began: their drains cannot be taken back any more.
+  void removal_sent(std::span<const std::string> names, instant now);
+
+  // What calls left for the shell; it swaps the vectors out or clears them.
+  effects& pending() noexcept;
+
+  // --- views ---------------------------------------------------------------------------------
+  pool_view view(instant now) const;
+  std::vector<worker_view> workers(instant now) const;
+  // At most `limit` waiting batches in order of dispatch within each tenant, from `offset`.
+  queue_page queue(std::size_t offset, std::size_t limit, instant now) const;
+  std::string explain(std::string_view label, instant now) const;
+  const pool_settings& settings() const noexcept;
+  std::size_t running() const noexcept;
+  std::size_t waiting() const noexcept;
+  bool can_serve() const noexcept;  // a worker is up, or min: 0 with scaling can bring one
+
+ private:
+  struct state;
+  std::unique_ptr<state> s_;
+};
+
+}  // namespace weir::core
