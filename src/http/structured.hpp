@@ -1,0 +1,48 @@
+// The small grammars that weir reads in fields: Priority (RFC 9218 over RFC 8941), Prefer
+// (RFC 7240), Idempotency-Key (draft-ietf-httpapi-idempotency-key-header: a quoted string; bare
+// tokens accepted), Weir-Deadline, Retry-After, Keep-Alive, traceparent (W3C Trace Context).
+// Each returns nothing on bad input; callers decide what that means. No allocation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/time.hpp"
+
+namespace weir::http {
+
+struct priority {
+  std::uint8_t urgency = 3;
+  bool incremental = false;
+};
+std::optional<priority> parse_priority(std::string_view);
+
+struct prefer {
+  bool respond_async = false;
+  std::optional<std::uint32_t> wait_seconds;
+};
+prefer parse_prefer(std::string_view);   // unknown preferences are ignored (RFC 7240 §2)
+
+// The key without its quotes, 1..255 visible ASCII characters.
+std::optional<std::string_view> parse_idempotency_key(std::string_view);
+
+// "30", "2.5" (seconds from now) or an absolute time: IMF-fixdate, or RFC 3339 in UTC.
+// `unix_now_ms` is the wall clock. Returns the time left, zero when it passed already.
+std::optional<base::duration> parse_deadline(std::string_view, std::int64_t unix_now_ms);
+
+// delta-seconds or IMF-fixdate (RFC 9110 §10.2.3).
+std::optional<base::duration> parse_retry_after(std::string_view, std::int64_t unix_now_ms);
+
+// timeout=N of a Keep-Alive field.
+std::optional<std::uint32_t> parse_keep_alive_timeout(std::string_view);
+
+bool valid_traceparent(std::string_view) noexcept;
+
+// A non-negative decimal number without sign or exponent, such as a rows header.
+std::optional<double> parse_number(std::string_view) noexcept;
+
+// True when the comma-separated list holds that token, case-insensitively.
+bool list_contains(std::string_view list, std::string_view token) noexcept;
+
+}  // namespace weir::http
