@@ -12,8 +12,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 jobs=$(nproc)
 passed=0
 failed=0
-threaded='^(net|telemetry|proxy|probe|scale|admin|app|e2e): '
-slow='^(e2e|deploy): '
+threaded='^(net|telemetry|proxy|probe|scale|admin|app|e2e):'
+slow='^(e2e|deploy):'
 
 usage() {
   sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2

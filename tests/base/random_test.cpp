@@ -48,7 +48,7 @@ TEST_CASE("below covers the whole range evenly for the largest n too") {
   for (const int count : quarter) CHECK((count > 9500 && count < 10500));
 }
 
-TEST_CASE("unit is in [0, 1), with mean a half and a twelfth of variance") {
+TEST_CASE("unit is at least 0 and below 1, with mean a half and a twelfth of variance") {
   random rng(11);
   double sum = 0, squares = 0;
   constexpr int n = 100000;
