@@ -1,0 +1,192 @@
+#include "net/relay.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace weir::net {
+namespace {
+
+constexpr std::size_t runs_max = 16;   // runs of body gathered into one write
+
+// What one write sends: the head once, then runs of body, each in its chunk if the sink is chunked.
+class gathered {
+ public:
+  gathered(http::body_kind framing, std::string_view head, body_keeper* keeper)
+      : chunked_(framing == http::body_kind::chunked), keeper_(keeper) {
+    add(head);
+  }
+  void add_run(std::string_view run) {
+    if (keeper_) keeper_->keep(run);
+    add_replay(run);
+  }
+  void add_replay(std::string_view run) {
+    if (chunked_) add((heads_[runs_] = http::make_chunk_head(run.size())).view());
+    add(run);
+    if (chunked_) add(http::chunk_tail);
+    ++runs_;
+  }
+  void add_end() {
+    if (chunked_) add(http::last_chunk);
+  }
+  bool full() const noexcept { return runs_ == runs_max; }
+  bool empty() const noexcept { return count_ == 0; }
+  std::span<const iovec> left() const noexcept { return {vectors_.data() + first_, count_ - first_}; }
+  bool all_sent() const noexcept { return first_ == count_; }
+
+  void sent(std::size_t n) noexcept {
+    while (first_ < count_ && n >= vectors_[first_].iov_len) n -= vectors_[first_++].iov_len;
+    if (!n) return;
+    iovec& v = vectors_[first_];
+    v = {static_cast<char*>(v.iov_base) + n, v.iov_len - n};
+  }
+
+ private:
+  void add(std::string_view bytes) noexcept {
+    if (!bytes.empty()) vectors_[count_++] = {const_cast<char*>(bytes.data()), bytes.size()};
+  }
+  bool chunked_;
+  body_keeper* keeper_;
+  std::size_t runs_ = 0, first_ = 0, count_ = 0;
+  std::array<http::chunk_head, runs_max> heads_;
+  std::array<iovec, 3 * runs_max + 2> vectors_;
+};
+
+enum class taking : std::uint8_t { more, ended, bad };
+
+// Takes body bytes out of source.buffered into `out`; `more` when the buffer is used up.
+taking take_length(body_source& s, gathered& out) {
+  const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(s.left, s.buffered.size()));
+  if (n) out.add_run(s.buffered.substr(0, n));
+  s.buffered.remove_prefix(n);
+  s.left -= n;
+  s.taken += n;
+  return s.left ? taking::more : taking::ended;
+}
+
+taking take_chunks(body_source& s, gathered& out) {
+  while (!s.buffered.empty() && !out.full()) {
+    const auto step = s.chunks.next(s.buffered);
+    s.buffered.remove_prefix(step.consumed);
+    if (step.what == http::chunk_decoder::step::kind::bad) return taking::bad;
+    if (step.what == http::chunk_decoder::step::kind::done) return taking::ended;
+    if (step.what != http::chunk_decoder::step::kind::data) continue;
+    out.add_run(step.data);
+    s.taken += step.data.size();
+  }
+  return taking::more;
+}
+
+taking take_rest(body_source& s, gathered& out) {
+  if (!s.buffered.empty()) out.add_run(s.buffered);
+  s.taken += s.buffered.size();
+  s.buffered = {};
+  return taking::more;
+}
+
+taking take(body_source& s, gathered& out) {
+  switch (s.kind) {
+    case http::body_kind::none: return taking::ended;
+    case http::body_kind::length: return take_length(s, out);
+    case http::body_kind::chunked: return take_chunks(s, out);
+    case http::body_kind::until_close: return take_rest(s, out);
+  }
+  return taking::bad;
+}
+
+task<relay_end> send(loop& l, body_sink& sink, gathered& out, relay_progress& progress) {
+  while (!out.all_sent()) {
+    const io w = sink.to->try_write(out.left());
+    if (w.what == io::kind::done) {
+      out.sent(w.bytes);
+      sink.sent += w.bytes;
+      progress.last_progress = l.now();
+      continue;
+    }
+    if (w.what != io::kind::blocked) co_return relay_end::sink_failed;
+    progress.waits_for_source = false;
+    const wake woken = co_await sink.to->writable();
+    if (woken == wake::interrupted) co_return relay_end::interrupted;
+  }
+  co_return relay_end::done;
+}
+
+// Reads at most what the body still needs, so that nothing of a next message is taken along.
+std::span<char> room_for(const body_source& s, const buffer& b) {
+  if (s.kind != http::body_kind::length) return b.span();
+  return b.span().first(static_cast<std::size_t>(std::min<std::uint64_t>(s.left, b.size())));
+}
+
+// Fills source.buffered from the socket; done also at the end of an until_close body.
+task<relay_end> fill(loop& l, body_source& s, buffer& b, buffer_pool& buffers,
+                     relay_progress& progress) {
+  for (;;) {
+    if (!s.from->readable().await_ready()) {
+      b.release();
+      progress.waits_for_source = true;
+      const wake woken = co_await s.from->readable();
+      if (woken == wake::interrupted) co_return relay_end::interrupted;
+    }
+    if (!b) b = buffers.take();
+    const io r = s.from->try_read(room_for(s, b));
+    if (r.what == io::kind::blocked) continue;
+    if (r.what == io::kind::failed) co_return relay_end::source_failed;
+    if (r.what == io::kind::end) {
+      s.finished = s.kind == http::body_kind::until_close;
+      co_return s.finished ? relay_end::done : relay_end::source_closed;
+    }
+    s.buffered = {b.data(), r.bytes};
+    progress.last_progress = l.now();
+    co_return relay_end::done;
+  }
+}
+
+// What was read and not taken outlives the buffer it was read into.
+void stash(body_source& s, const buffer& room) {
+  const bool inside = room && s.buffered.data() >= room.data() &&
+                      s.buffered.data() < room.data() + room.size();
+  if (!inside || s.buffered.empty()) return;
+  s.overread.assign(s.buffered);
+  s.buffered = s.overread;
+}
+
+task<relay_end> move_body(loop& l, body_source& source, body_sink& sink, buffer_pool& buffers,
+                          buffer& room, relay_progress& progress, body_keeper* keeper) {
+  std::string_view head = std::exchange(sink.head, {});
+  for (;;) {
+    gathered out(sink.kind, head, keeper);
+    if (!source.replay.empty()) out.add_replay(std::exchange(source.replay, {}));
+    const taking got = source.finished ? taking::ended : take(source, out);
+    if (got == taking::bad) co_return relay_end::source_bad;
+    if (source.taken > source.taken_max) co_return relay_end::too_large;
+    source.finished = got == taking::ended;
+    if (source.finished) out.add_end();
+    const relay_end sent = co_await send(l, sink, out, progress);
+    head = {};
+    if (sent != relay_end::done) co_return sent;
+    if (source.finished) co_return relay_end::done;
+    if (!source.buffered.empty()) continue;
+    const relay_end filled = co_await fill(l, source, room, buffers, progress);
+    if (filled != relay_end::done) co_return filled;
+  }
+}
+
+}  // namespace
+
+task<relay_end> write_all(loop& l, socket& to, std::string_view bytes, relay_progress& progress) {
+  body_sink sink{&to, http::body_kind::none, bytes, 0};
+  gathered out(sink.kind, bytes, nullptr);
+  const relay_end end = co_await send(l, sink, out, progress);
+  co_return end;
+}
+
+task<relay_end> relay(loop& l, body_source& source, body_sink& sink, buffer_pool& buffers,
+                      relay_progress& progress, body_keeper* keeper) {
+  buffer room;
+  progress.last_progress = l.now();
+  const relay_end end = co_await move_body(l, source, sink, buffers, room, progress, keeper);
+  stash(source, room);
+  co_return end;
+}
+
+}  // namespace weir::net

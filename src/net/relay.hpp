@@ -1,0 +1,74 @@
+// Moves one message's body from a socket to a socket with bounded memory: takes the framing off on
+// one side and puts the right one on at the other. Used by sessions for both directions, on one loop.
+// The caller interrupts the sockets to stop it, and watches `moved` and `last_progress` for deadlines.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "http/chunked.hpp"
+#include "http/head.hpp"
+#include "net/buffers.hpp"
+#include "net/socket.hpp"
+#include "net/task.hpp"
+
+namespace weir::net {
+
+// Keeps a copy of a body's bytes as they pass, so that it can be sent again.
+class body_keeper {
+ public:
+  virtual void keep(std::string_view bytes) = 0;
+
+ protected:
+  ~body_keeper() = default;
+};
+
+// A body as it arrives. State lives here, so that a relay that stopped can go on elsewhere.
+struct body_source {
+  socket* from = nullptr;
+  http::body_kind kind = http::body_kind::none;
+  std::uint64_t left = 0;            // kind length: bytes of body still to come
+  http::chunk_decoder chunks;        // kind chunked
+  std::string_view replay;           // body bytes (no framing) to send before all others
+  std::string_view buffered;         // bytes read already, framing included; may hold more than
+                                     // the body (then the rest stays here)
+  std::string overread;              // what a relay read beyond a chunked body's end
+  bool finished = false;             // all of it was taken from the socket
+  std::uint64_t taken = 0;           // body bytes taken from buffered or socket
+  std::uint64_t taken_max = ~std::uint64_t{0};   // one more ends the relay with too_large
+
+  bool complete() const noexcept { return finished && replay.empty(); }
+};
+
+struct body_sink {
+  socket* to = nullptr;
+  http::body_kind kind = http::body_kind::none;   // length, chunked or until_close; none: no bytes
+  std::string_view head;             // sent before anything else, in the same write when possible
+  std::uint64_t sent = 0;            // bytes written, head and framing included
+  bool started() const noexcept { return sent > 0; }
+};
+
+enum class relay_end : std::uint8_t {
+  done,            // the body is through, its end said to the sink
+  source_closed,   // before the body's end
+  source_failed,   // read error
+  source_bad,      // broken chunked framing
+  too_large,       // taken_max passed
+  sink_failed,     // write error, or the peer closed
+  interrupted,     // by the caller
+};
+
+struct relay_progress {
+  instant last_progress{};           // of either side
+  bool waits_for_source = false;     // what a stall would be blamed on
+};
+
+// Sends sink.head and then the body. `keeper` may be null.
+task<relay_end> relay(loop& l, body_source& source, body_sink& sink, buffer_pool& buffers,
+                      relay_progress& progress, body_keeper* keeper);
+
+// Writes all of `bytes`.
+task<relay_end> write_all(loop& l, socket& to, std::string_view bytes, relay_progress& progress);
+
+}  // namespace weir::net

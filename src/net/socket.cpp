@@ -1,0 +1,207 @@
+#include "net/socket.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace weir::net {
+namespace {
+
+base::error_code last_error() { return {errno, boost::system::system_category()}; }
+
+io failed(base::error_code e) { return {io::kind::failed, 0, e}; }
+
+void set(int fd, int level, int option, int value) {
+  setsockopt(fd, level, option, &value, sizeof value);
+}
+
+}  // namespace
+
+void socket::open(loop& l, int fd) {
+  loop_ = &l;
+  watch_ = &l.add(fd);
+}
+
+io socket::try_read(std::span<char> into) { return tls_ ? read_tls(into) : read_plain(into); }
+
+io socket::read_plain(std::span<char> into) {
+  const ssize_t n = ::recv(watch_->fd, into.data(), into.size(), 0);
+  if (n > 0) {
+    // A short read emptied the kernel's buffer, unless a FIN waits behind it.
+    if (static_cast<std::size_t>(n) < into.size() && !watch_->peer_closed && !watch_->broken)
+      watch_->readable = false;
+    return {io::kind::done, static_cast<std::size_t>(n), {}};
+  }
+  if (n == 0) return {io::kind::end, 0, {}};
+  if (errno == EINTR) return read_plain(into);
+  if (errno != EAGAIN) return failed(last_error());
+  watch_->readable = false;
+  return {io::kind::blocked, 0, {}};
+}
+
+io socket::try_write(std::span<const iovec> from) {
+  if (tls_) return write_tls(from);
+  msghdr m{};
+  m.msg_iov = const_cast<iovec*>(from.data());
+  m.msg_iovlen = from.size();
+  const ssize_t n = ::sendmsg(watch_->fd, &m, MSG_NOSIGNAL);
+  if (n >= 0) return {io::kind::done, static_cast<std::size_t>(n), {}};
+  if (errno == EINTR) return try_write(from);
+  if (errno != EAGAIN) return failed(last_error());
+  watch_->writable = false;
+  return {io::kind::blocked, 0, {}};
+}
+
+io socket::read_tls(std::span<char> into) {
+  ERR_clear_error();
+  const int n = SSL_read(tls_, into.data(), static_cast<int>(std::min(into.size(), std::size_t{1} << 30)));
+  if (n > 0) return {io::kind::done, static_cast<std::size_t>(n), {}};
+  return tls_outcome(n, true);
+}
+
+io socket::write_tls(std::span<const iovec> from) {
+  // A record holds at most 16 KiB: larger runs are written as they are, small ones are gathered so
+  // that a head and its body share a record and a segment.
+  char gathered[16 * 1024];
+  std::size_t size = 0;
+  for (const iovec& v : from) {
+    const std::size_t n = std::min(v.iov_len, sizeof gathered - size);
+    std::copy_n(static_cast<const char*>(v.iov_base), n, gathered + size);
+    size += n;
+    if (size == sizeof gathered) break;
+  }
+  if (size == 0) return {};
+  ERR_clear_error();
+  const int n = SSL_write(tls_, gathered, static_cast<int>(size));
+  if (n > 0) return {io::kind::done, static_cast<std::size_t>(n), {}};
+  return tls_outcome(n, false);
+}
+
+io socket::tls_outcome(int returned, bool reading) {
+  const int saved = errno;
+  switch (SSL_get_error(tls_, returned)) {
+    case SSL_ERROR_WANT_READ:
+      watch_->readable = false;
+      handshake_writes_ = false;
+      if (!reading) {
+        watch_->writable = false;
+        watch_->crossed = true;
+      }
+      return {io::kind::blocked, 0, {}};
+    case SSL_ERROR_WANT_WRITE:
+      watch_->writable = false;
+      handshake_writes_ = true;
+      if (reading) {
+        watch_->readable = false;
+        watch_->crossed = true;
+      }
+      return {io::kind::blocked, 0, {}};
+    case SSL_ERROR_ZERO_RETURN:
+      return {io::kind::end, 0, {}};
+    case SSL_ERROR_SYSCALL:
+      tls_failed_ = true;
+      if (saved) return failed({saved, boost::system::system_category()});
+      return failed(make_error_code(boost::system::errc::connection_reset));
+    default:
+      tls_failed_ = true;
+      return failed(make_error_code(boost::system::errc::protocol_error));
+  }
+}
+
+io socket::try_handshake(bool as_client) {
+  ERR_clear_error();
+  const int n = as_client ? SSL_connect(tls_) : SSL_accept(tls_);
+  if (n == 1) {
+    watch_->readable = true;   // application data may already be behind the handshake
+    return {};
+  }
+  return tls_outcome(n, true);
+}
+
+void socket::interrupt() noexcept {
+  if (!watch_) return;
+  interrupt_reader(*loop_, *watch_);
+  interrupt_writer(*loop_, *watch_);
+}
+
+bool socket::alive(bool ask) const noexcept {
+  if (watch_->peer_closed || watch_->broken) return false;
+  if (!ask) return true;
+  char byte;
+  const ssize_t n = ::recv(watch_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n < 0 && errno == EAGAIN) return true;
+  return n > 0 && tls_;   // TLS peers may send tickets at any time; plain ones owe silence
+}
+
+base::error_code socket::pending_error() const noexcept {
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(watch_->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  return {error, boost::system::system_category()};
+}
+
+void socket::on_departure(watch::departed_action action, void* context) noexcept {
+  watch_->departed = action;
+  watch_->context = context;
+}
+
+void socket::shutdown_send() noexcept {
+  if (!watch_) return;
+  if (tls_ && !tls_failed_ && SSL_is_init_finished(tls_)) SSL_shutdown(tls_);
+  ::shutdown(watch_->fd, SHUT_WR);
+}
+
+void socket::reset_on_close() noexcept {
+  if (!watch_) return;
+  const linger now{1, 0};
+  setsockopt(watch_->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  tls_failed_ = true;   // no close_notify either
+}
+
+void socket::close() noexcept {
+  if (!watch_) return;
+  const int fd = watch_->fd;
+  if (tls_) {
+    if (!tls_failed_ && SSL_is_init_finished(tls_)) SSL_shutdown(tls_);
+    SSL_free(tls_);
+    ERR_clear_error();
+    tls_ = nullptr;
+  }
+  tls_failed_ = handshake_writes_ = false;
+  loop_->remove(*watch_);
+  watch_ = nullptr;
+  ::close(fd);
+}
+
+base::error_code start_connect(loop& l, socket& s, const socket_address& to) {
+  const int fd = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return last_error();
+  tune(fd, to.family());
+  if (::connect(fd, to.data(), to.size) != 0 && errno != EINPROGRESS) {
+    // A unix socket with a full backlog says EAGAIN: as good as refused, another worker may serve.
+    const auto error = last_error();
+    ::close(fd);
+    return error;
+  }
+  s.open(l, fd);
+  return {};
+}
+
+void tune(int fd, int family) noexcept {
+  if (family != AF_INET && family != AF_INET6) return;
+  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 30);
+  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10);
+  set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+  set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 60'000);
+}
+
+}  // namespace weir::net
