@@ -1,0 +1,105 @@
+// Passive ejection: takes a worker whose attempts keep failing out of service for a while, but
+// never so many that the rest breaks, and nobody at all when the fault is shared. One per pool,
+// with a record a worker, keyed by worker_id::index; core::pool calls it under the gate's lock. A
+// worker *fails* while it is ejected or has failed half of `consecutive_failures` attempts in a row
+// (3 when ejection is off). More than outage_share of the workers that are not down failing at
+// once, and at least two of them (or the only one), is a shared outage: ejections are lifted, none
+// is made. Invariants: ejected <= max(1, ejected_max x workers); never the last worker that is up;
+// none during an outage; succeeded() and failed() allocate nothing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/health.hpp"
+#include "core/settings.hpp"
+
+namespace weir::core {
+
+class ejection {
+ public:
+  explicit ejection(const ejection_settings& settings) : settings_(settings) {}
+
+  // Records keep their state; limits that became stricter hold from the next failure on.
+  void configure(const ejection_settings& settings) noexcept { settings_ = settings; }
+
+  // --- who is in the pool: workers that are neither draining nor removed ----------------------
+  void enter(std::uint32_t worker, health_state health);
+  // Every call below ignores a worker that is not in the pool. All return true when somebody's
+  // ejection or the outage changed: see changed() and outage().
+  bool leave(std::uint32_t worker, instant now) noexcept;
+  bool health_changed(std::uint32_t worker, health_state health, instant now) noexcept;
+
+  // --- what its attempts did --------------------------------------------------------------
+  bool succeeded(std::uint32_t worker, instant now) noexcept;
+  // A failure that is the worker's: connect_failed, failed, response_timeout. Not busy, not a stale
+  // connection, not the client's fault. The n-th ejection lasts n x base_time, at most time_max; n
+  // falls by one for each base_time without an ejection.
+  bool failed(std::uint32_t worker, instant now) noexcept;
+  // `count` of its failures turned out to be a batch's fault. An ejection that they made is lifted.
+  bool refund(std::uint32_t worker, std::uint32_t count, instant now) noexcept;
+
+  // Ends what has run its time. Call when now >= next_deadline().
+  bool expire(instant now) noexcept;
+  instant next_deadline() const noexcept { return deadline_; }
+
+  // --- what holds now ---------------------------------------------------------------------
+  bool ejected(std::uint32_t worker) const noexcept;
+  instant ejected_until(std::uint32_t worker) const noexcept;  // `never` when it is not
+  std::uint32_t failures_in_row(std::uint32_t worker) const noexcept;
+  std::uint32_t ejections(
+      std::uint32_t worker) const noexcept;  // since it entered; lifted ones too
+  // Workers whose ejection began or ended since clear_changed(), each at most once.
+  std::span<const std::uint32_t> changed() const noexcept { return changed_; }
+  void clear_changed() noexcept;
+  // A shared outage: from the failure that completes it until attempts succeed again and no more
+  // than outage_share still fail. A failure older than base_time no longer counts once a success
+  // was seen. When it ends every streak starts anew: what failed in it was nobody's fault.
+  bool outage() const noexcept { return outage_; }
+  // For scaling: an outage, or more than outage_share of all workers failing or down.
+  bool impaired() const noexcept;
+
+ private:
+  struct record {
+    instant until{};  // of the ejection, while ejected
+    instant ended{};  // the last ejection
+    instant last_failure{};
+    std::uint32_t streak = 0;   // failures in a row
+    std::uint32_t charged = 0;  // failures that made the present ejection
+    std::uint32_t step = 0;     // n of the last ejection
+    std::uint32_t total = 0;
+    health_state health = health_state::checking;
+    bool present = false;
+    bool ejected = false;
+    bool noted = false;  // is in changed_
+  };
+
+  record* find(std::uint32_t worker) noexcept;
+  const record* find(std::uint32_t worker) const noexcept;
+  std::uint32_t failing_streak() const noexcept;
+  bool failing(const record& r) const noexcept;
+  bool may_eject(const record& r) const noexcept;
+  void eject(std::uint32_t worker, record& r, instant now) noexcept;
+  void lift(std::uint32_t worker, record& r, instant now, bool forgive) noexcept;
+  void begin_outage(instant now) noexcept;
+  void end_outage() noexcept;
+  bool too_many(std::uint32_t bad, std::uint32_t of) const noexcept;
+  void recount() noexcept;
+  bool judge(instant now) noexcept;
+  void forget_stale(instant now) noexcept;
+  void reschedule() noexcept;
+  bool done() const noexcept;
+
+  ejection_settings settings_;
+  std::vector<record> records_;
+  std::vector<std::uint32_t> changed_;  // capacity for every record: push_back never allocates
+  instant deadline_ = base::never;
+  std::uint32_t present_ = 0, up_ = 0, down_ = 0, ejected_ = 0;
+  std::uint32_t failing_up_ = 0;  // failing and not down
+  bool outage_ = false;
+  bool success_seen_ = false;  // since the outage began
+  bool news_ = false;          // something changed in this call
+};
+
+}  // namespace weir::core
