@@ -53,7 +53,7 @@ SLEEPS = re.compile(
 # Folders of the machine that something was written on.
 MACHINE_PATHS = re.compile(r"(?<![\w.~$}*-])/(work|home|root|Users)/[\w.]")
 
-GETTERS = re.compile(r"(?<![\w.:>])get_\w+\s*\(")
+GETTERS = re.compile(r"(?<![\w:.>])get_(?!return_object\b)\w+\s*\(")  # which C++ wants so
 TEST_NAMES = re.compile(r'\bTEST_CASE\s*\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)')
 
 
