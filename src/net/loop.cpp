@@ -124,7 +124,7 @@ void loop::dispatch(std::uint64_t key, std::uint32_t events) {
   const auto generation = static_cast<std::uint32_t>(key >> 32);
   const auto still = [&] { return w.generation == generation && w.fd >= 0; };
   if (!still()) return;
-  const bool gone_before = w.peer_closed || w.broken;
+  const bool closed_before = w.peer_closed, broken_before = w.broken;
   if (events & EPOLLRDHUP) w.peer_closed = true;
   if (events & (EPOLLERR | EPOLLHUP)) w.broken = true;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) w.readable = true;
@@ -135,15 +135,14 @@ void loop::dispatch(std::uint64_t key, std::uint32_t events) {
   }
   if (w.readable) resume(w.reader);
   if (still() && w.writable) resume(w.writer);
-  if (still() && !gone_before && (w.peer_closed || w.broken) && w.departed) w.departed(w.context);
+  const bool news = still() && (w.peer_closed != closed_before || w.broken != broken_before);
+  if (news && w.departed) w.departed(w.context);
 }
 
 void loop::run_deferred() {
-  while (!deferred_.empty()) {
-    resuming_.swap(deferred_);
-    for (auto h : resuming_) h.resume();
-    resuming_.clear();
-  }
+  resuming_.swap(deferred_);
+  for (auto h : resuming_) h.resume();   // those deferred by these run on the next turn
+  resuming_.clear();
 }
 
 void loop::read_mail() {

@@ -36,7 +36,7 @@ struct watch {
   bool interrupt_reader = false, interrupt_writer = false;
   bool crossed = false;       // TLS: a read waits for room to write, or a write for input
   std::coroutine_handle<> reader, writer;
-  departed_action departed = nullptr;   // called once when peer_closed or broken turns true
+  departed_action departed = nullptr;   // called when peer_closed turns true, and when broken does
   void* context = nullptr;
 };
 
@@ -115,6 +115,14 @@ struct wait_writable {
     w.interrupt_writer = false;
     return wake::interrupted;
   }
+};
+
+// Lets the loop turn before going on: for work that never has to wait, so that it starves nobody.
+struct yield {
+  loop& l;
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> h) const { l.defer(h); }
+  void await_resume() const noexcept {}
 };
 
 // Wakes a waiting reader (writer) as interrupted, or the next one to wait.

@@ -8,6 +8,7 @@ namespace weir::net {
 namespace {
 
 constexpr std::size_t runs_max = 16;   // runs of body gathered into one write
+constexpr unsigned rounds_per_turn = 8;   // reads and writes before other connections get a turn
 
 // What one write sends: the head once, then runs of body, each in its chunk if the sink is chunked.
 class gathered {
@@ -96,6 +97,7 @@ taking take(body_source& s, gathered& out) {
 
 task<relay_end> send(loop& l, body_sink& sink, gathered& out, relay_progress& progress) {
   while (!out.all_sent()) {
+    if (!sink.to) co_return relay_end::done;
     const io w = sink.to->try_write(out.left());
     if (w.what == io::kind::done) {
       out.sent(w.bytes);
@@ -153,7 +155,8 @@ void stash(body_source& s, const buffer& room) {
 task<relay_end> move_body(loop& l, body_source& source, body_sink& sink, buffer_pool& buffers,
                           buffer& room, relay_progress& progress, body_keeper* keeper) {
   std::string_view head = std::exchange(sink.head, {});
-  for (;;) {
+  for (unsigned round = 1;; ++round) {
+    if (round % rounds_per_turn == 0) co_await yield{l};
     gathered out(sink.kind, head, keeper);
     if (!source.replay.empty()) out.add_replay(std::exchange(source.replay, {}));
     const taking got = source.finished ? taking::ended : take(source, out);

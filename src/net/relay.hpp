@@ -42,7 +42,7 @@ struct body_source {
 };
 
 struct body_sink {
-  socket* to = nullptr;
+  socket* to = nullptr;              // null: the body is read and thrown away
   http::body_kind kind = http::body_kind::none;   // length, chunked or until_close; none: no bytes
   std::string_view head;             // sent before anything else, in the same write when possible
   std::uint64_t sent = 0;            // bytes written, head and framing included

@@ -23,6 +23,7 @@ class timer {
   timer& operator=(const timer&) = delete;
   ~timer() { unlink(); }
 
+  void set_action(action fire) noexcept { fire_ = fire; }
   instant at() const noexcept { return at_; }
   void disarm() noexcept { at_ = base::never; }   // stays linked until its place comes up
 
