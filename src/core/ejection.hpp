@@ -22,7 +22,7 @@ class ejection {
   explicit ejection(const ejection_settings& settings) : settings_(settings) {}
 
   // Records keep their state; limits that became stricter hold from the next failure on.
-  void configure(const ejection_settings& settings) noexcept { settings_ = settings; }
+  void configure(const ejection_settings& settings) noexcept;
 
   // --- who is in the pool: workers that are neither draining nor removed ----------------------
   void enter(std::uint32_t worker, health_state health);
@@ -75,31 +75,41 @@ class ejection {
     bool noted = false;  // is in changed_
   };
 
+  static constexpr std::uint32_t minus_one = ~0u;   // sums wrap back
+
   record* find(std::uint32_t worker) noexcept;
   const record* find(std::uint32_t worker) const noexcept;
+  void tally(const record& r, std::uint32_t by) noexcept;
+  template <class Change>
+  void change(record& r, Change&& apply) noexcept;
   std::uint32_t failing_streak() const noexcept;
   bool failing(const record& r) const noexcept;
+  bool stale(const record& r, instant now) const noexcept;
+  bool too_many(std::uint32_t bad, std::uint32_t of) const noexcept;
+  std::uint32_t failing_lately(instant now) const noexcept;
   bool may_eject(const record& r) const noexcept;
   void eject(std::uint32_t worker, record& r, instant now) noexcept;
-  void lift(std::uint32_t worker, record& r, instant now, bool forgive) noexcept;
+  void end_ejection(std::uint32_t worker, record& r, instant now) noexcept;
+  void forgive(record& r) noexcept;
+  void note(std::uint32_t worker, record& r) noexcept;
+  void judge(instant now) noexcept;
   void begin_outage(instant now) noexcept;
-  void end_outage() noexcept;
-  bool too_many(std::uint32_t bad, std::uint32_t of) const noexcept;
-  void recount() noexcept;
-  bool judge(instant now) noexcept;
+  void suspend(std::uint32_t worker, record& r, instant now) noexcept;
+  void end_outage(instant now) noexcept;
   void forget_stale(instant now) noexcept;
-  void reschedule() noexcept;
-  bool done() const noexcept;
+  void reschedule(instant now) noexcept;
+  bool conclude(instant now) noexcept;
+  bool done() noexcept;
 
   ejection_settings settings_;
   std::vector<record> records_;
   std::vector<std::uint32_t> changed_;  // capacity for every record: push_back never allocates
   instant deadline_ = base::never;
-  std::uint32_t present_ = 0, up_ = 0, down_ = 0, ejected_ = 0;
-  std::uint32_t failing_up_ = 0;  // failing and not down
+  // Sums over those present: up and not ejected; down; ejected; failing and not down.
+  std::uint32_t present_ = 0, usable_ = 0, down_ = 0, ejected_ = 0, failing_ = 0;
   bool outage_ = false;
-  bool success_seen_ = false;  // since the outage began
-  bool news_ = false;          // something changed in this call
+  bool success_seen_ = false;           // since the outage began
+  bool news_ = false;                   // something changed in this call
 };
 
 }  // namespace weir::core

@@ -28,8 +28,8 @@ bool may_repeat(const request_traits& request, attempt_end end,
                 const retry_settings& settings) noexcept;
 
 enum class retry_way : std::uint8_t {
-  no,    // the batch ends with this attempt
-  free,  // costs no attempt and no budget: connect_failed (elsewhere), stale_connection (anywhere)
+  no,        // the batch ends with this attempt
+  free,      // costs no attempt, no budget: connect_failed (elsewhere), stale_connection (anywhere)
   bounce,    // busy: back into the queue with its old place; the worker rests
   budgeted,  // another attempt elsewhere, after backoff(), if retry_budget::take() allows
 };
@@ -37,10 +37,8 @@ std::string_view name(retry_way) noexcept;
 
 // How far a batch has come.
 struct retry_record {
-  std::uint32_t attempts =
-      0;  // that count: all but refused, stale and bounced ones; this one included
-  std::uint32_t moves =
-      0;  // free ones and bounces before this one; bounces_max bounds them together
+  std::uint32_t attempts = 0;  // that count, this one too: not the refused, stale, bounced ones
+  std::uint32_t moves = 0;     // free ones and bounces before this; bounces_max bounds their sum
 };
 
 // The contract's rule. After `busy` a `no` means: relay the worker's answer.
@@ -71,7 +69,8 @@ class retry_budget {
 
   retry_budget_settings settings_;
   std::array<bucket, buckets> ring_{};
-  std::int64_t second_ = 0;                   // of the newest bucket
+  std::int64_t second_ = 0;    // of the newest bucket
+  std::size_t newest_ = 0;
   std::uint64_t admitted_ = 0, retried_ = 0;  // sums over the ring
   std::uint64_t denied_ = 0;
 };
