@@ -187,7 +187,8 @@ class Worker:
 
     @property
     def url(self):
-        return self.address if self.address.startswith("unix:") else f"{self.scheme}://{self.address}"
+        plain = self.address.startswith("unix:")
+        return self.address if plain else f"{self.scheme}://{self.address}"
 
     def config(self, **more):
         return {"id": self.name, "url": self.url, "slots": 4, **more}

@@ -1,7 +1,7 @@
 """Starts the real weir for a test and looks at it from outside: its log, API, metrics, memory.
 
-A test class derives from WeirCase: workers, weirs and clients made through it are gone when the test
-is, and a weir that crashed, or that a sanitizer complained about, fails its test.
+A test class derives from WeirCase: workers, weirs and clients made through it are gone when the
+test is, and a weir that crashed, or that a sanitizer complained about, fails its test.
 """
 
 import asyncio

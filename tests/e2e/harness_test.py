@@ -104,7 +104,8 @@ class ToolsTest(harness.WeirCase):
         await process.wait()
 
     def test_yaml_text(self):
-        text = yaml_text.dump({"a": [{"b": "127.0.0.1:0", "c": True}, "x y"], "d": {}, "e": "[::]:0"})
+        value = {"a": [{"b": "127.0.0.1:0", "c": True}, "x y"], "d": {}, "e": "[::]:0"}
+        text = yaml_text.dump(value)
         self.assertEqual(text, 'a:\n  - b: 127.0.0.1:0\n    c: true\n  - "x y"\nd: {}\n'
                                'e: "[::]:0"\n')
 

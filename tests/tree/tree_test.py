@@ -52,7 +52,11 @@ class TreeTest(unittest.TestCase):
     def check(self, rule, names):
         self.assertTrue(names, "a rule over no file shows nothing")
         found = [finding for name in names for finding in rule(name, read(name))]
-        self.assertFalse(found, "\n  " + "\n  ".join(found))
+        self.report(found)
+
+    def report(self, found):
+        if found:
+            self.fail("\n  " + "\n  ".join(found))
 
     def test_a_room_includes_only_rooms_below_it(self):
         self.check(rules.include_direction, select(("src/",), (".cpp", ".hpp")))
@@ -122,7 +126,7 @@ class TreeTest(unittest.TestCase):
             mirror = re.compile(rf"tests/{re.escape(stem)}(_\w+)?_test\.cpp$")
             if not any(mirror.match(n) for n in FILES):
                 found.append(f"{name}: no tests/{stem}_test.cpp")
-        self.assertFalse(found, "\n  " + "\n  ".join(found))
+        self.report(found)
 
     def test_exceptions_name_files_that_exist(self):
         self.assertEqual([n for n in MIRROR_EXCEPTIONS if n not in FILES], [])
