@@ -1,0 +1,108 @@
+#include "telemetry/json_text.hpp"
+
+#include <cstdint>
+#include <cstring>
+
+namespace weir::telemetry {
+namespace {
+
+constexpr std::uint64_t each(std::uint8_t byte) { return 0x0101010101010101ull * byte; }
+constexpr std::uint64_t tops = each(0x80);
+
+// The top bit of some byte is set when one of eight bytes is a control character, a quote, a
+// backslash or not ASCII (the "has less" and "has value" tricks of Bit Twiddling Hacks).
+std::uint64_t special(std::uint64_t v) noexcept {
+  const std::uint64_t quote = v ^ each('"');
+  const std::uint64_t backslash = v ^ each('\\');
+  return ((v - each(0x20)) | (quote - each(1)) | (backslash - each(1)) | v) & tops;
+}
+
+// Copies the plain run at the front of `in` by eights, as far as `out` has room. Returns its size.
+std::size_t copy_plain(std::string_view in, char* out, const char* end) noexcept {
+  std::size_t n = 0;
+  std::uint64_t eight;
+  while (in.size() - n >= 8 && end - out - static_cast<std::ptrdiff_t>(n) >= 8) {
+    std::memcpy(&eight, in.data() + n, 8);
+    if (special(eight) != 0) break;
+    std::memcpy(out + n, &eight, 8);
+    n += 8;
+  }
+  return n;
+}
+
+struct piece {
+  char text[6];
+  std::uint8_t size;      // written
+  std::uint8_t consumed;  // read
+};
+
+piece short_escape(char letter) noexcept { return {{'\\', letter}, 2, 1}; }
+
+piece escape_ascii(unsigned char c) noexcept {
+  static constexpr char hex[] = "0123456789abcdef";
+  switch (c) {
+    case '"': return short_escape('"');
+    case '\\': return short_escape('\\');
+    case '\n': return short_escape('n');
+    case '\r': return short_escape('r');
+    case '\t': return short_escape('t');
+    default: break;
+  }
+  if (c >= 0x20) return {{static_cast<char>(c)}, 1, 1};
+  return {{'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6, 1};
+}
+
+// The character at the front of `in`, escaped.
+piece escape_one(std::string_view in) noexcept {
+  const auto first = static_cast<unsigned char>(in.front());
+  if (first < 0x80) return escape_ascii(first);
+  const std::size_t n = utf8_length(in);
+  if (n == 0) return {{'\\', 'u', 'f', 'f', 'f', 'd'}, 6, 1};
+  piece p{{}, static_cast<std::uint8_t>(n), static_cast<std::uint8_t>(n)};
+  std::memcpy(p.text, in.data(), n);
+  return p;
+}
+
+}  // namespace
+
+// Table 3-7 of the Unicode standard: only the second byte's range depends on the first.
+std::size_t utf8_length(std::string_view in) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(in[i]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const std::size_t n = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  if (in.size() < n) return 0;
+  const unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+  const unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+  if (byte(1) < low || byte(1) > high) return 0;
+  for (std::size_t i = 2; i < n; ++i)
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  return n;
+}
+
+char* escape_json(std::string_view in, char* out, char* end) noexcept {
+  while (!in.empty()) {
+    const std::size_t plain = copy_plain(in, out, end);
+    out += plain;
+    in.remove_prefix(plain);
+    if (in.empty()) break;
+    const piece p = escape_one(in);
+    if (end - out < p.size) break;
+    for (unsigned i = 0; i < p.size; ++i) *out++ = p.text[i];
+    in.remove_prefix(p.consumed);
+  }
+  return out;
+}
+
+void append_json_string(std::string& out, std::string_view in) {
+  const std::size_t before = out.size();
+  out.resize(before + 2 + 6 * in.size());
+  char* at = out.data() + before;
+  *at++ = '"';
+  at = escape_json(in, at, at + 6 * in.size());
+  *at++ = '"';
+  out.resize(static_cast<std::size_t>(at - out.data()));
+}
+
+}  // namespace weir::telemetry

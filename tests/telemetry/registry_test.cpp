@@ -1,0 +1,187 @@
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "telemetry/metrics.hpp"
+
+using namespace weir;
+using namespace weir::telemetry;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr metric_name things{"things_total", "Things."};
+constexpr metric_name waits{"waits_seconds", "Waits."};
+
+bool has(const std::string& text, const std::string& line) {
+  return text.find("\n" + line + "\n") != std::string::npos;
+}
+
+// Lines of the exposition that are samples, by what stands before the last blank.
+std::map<std::string, double> samples(const std::string& text) {
+  std::map<std::string, double> out;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    const auto blank = line.rfind(' ');
+    const bool fresh = out.emplace(line.substr(0, blank), std::stod(line.substr(blank))).second;
+    INFO(line);
+    CHECK(fresh);
+  }
+  return out;
+}
+
+const std::string own_hits = R"(weir_limit_hits_total{limit="metric_series"})";
+
+}  // namespace
+
+TEST_CASE("the same name and labels give the same series, in any order of labels") {
+  registry r(1);
+  const auto a = r.counter(things, {{"pool", "p"}, {"route", "r"}});
+  CHECK(a == r.counter(things, {{"route", "r"}, {"pool", "p"}}));
+  CHECK(a != r.counter(things, {{"pool", "p"}, {"route", "other"}}));
+  CHECK(a != r.counter(things, {{"pool", "p"}}));
+  CHECK(r.series() == 3);
+  CHECK(r.histogram(waits) == r.histogram(waits));
+}
+
+TEST_CASE("counters and histograms appear in the Prometheus text format") {
+  registry r(2);
+  r.counter(things, {{"pool", "a\"b\\c\nd"}})->add(1, 7);
+  const auto h = r.histogram(waits, {{"pool", "p"}});
+  h->observe(0, 2ms);
+  h->observe(1, 30min);
+  h->observe(1, 3h);
+  const auto text = r.text();
+  INFO(text);
+  CHECK(has("\n" + text, "# HELP things_total Things."));
+  CHECK(has(text, "# TYPE things_total counter"));
+  CHECK(has(text, R"(things_total{pool="a\"b\\c\nd"} 7)"));
+  CHECK(has(text, "# TYPE waits_seconds histogram"));
+  CHECK(has(text, R"(waits_seconds_bucket{pool="p",le="0.001"} 0)"));
+  CHECK(has(text, R"(waits_seconds_bucket{pool="p",le="0.0025"} 1)"));
+  CHECK(has(text, R"(waits_seconds_bucket{pool="p",le="1000"} 1)"));
+  CHECK(has(text, R"(waits_seconds_bucket{pool="p",le="1800"} 2)"));
+  CHECK(has(text, R"(waits_seconds_bucket{pool="p",le="+Inf"} 3)"));
+  CHECK(has(text, R"(waits_seconds_count{pool="p"} 3)"));
+  CHECK(samples(text).at(R"(waits_seconds_sum{pool="p"})") == Approx(12600.002));
+}
+
+TEST_CASE("retiring drops every series that carries all the labels, and only those") {
+  registry r(1);
+  const auto gone = r.counter(things, {{"pool", "p"}, {"worker", "w1"}, {"outcome", "ok"}});
+  r.counter(things, {{"pool", "p"}, {"worker", "w1"}, {"outcome", "failed"}});
+  r.counter(things, {{"pool", "p"}, {"worker", "w2"}, {"outcome", "ok"}});
+  r.counter(things, {{"pool", "q"}, {"worker", "w1"}, {"outcome", "ok"}});
+  r.histogram(waits, {{"worker", "w1"}, {"pool", "p"}});
+  CHECK(r.retire({{"worker", "w1"}, {"pool", "p"}}) == 3);
+  CHECK(r.series() == 2);
+  CHECK(r.retire({{"worker", "w1"}, {"pool", "p"}}) == 0);
+
+  gone->add(0, 5);   // a loop may still hold it
+  auto now = samples(r.text());
+  CHECK(now.count(R"(things_total{outcome="ok",pool="p",worker="w1"})") == 0);
+  CHECK(now.count(R"(things_total{outcome="ok",pool="q",worker="w1"})") == 1);
+  CHECK(r.text().find("waits_seconds") == std::string::npos);
+
+  r.counter(things, {{"pool", "p"}, {"worker", "w1"}, {"outcome", "ok"}})->add(0);
+  now = samples(r.text());
+  CHECK(now.at(R"(things_total{outcome="ok",pool="p",worker="w1"})") == 1);
+}
+
+TEST_CASE("retiring without labels drops nothing") {
+  registry r(1);
+  r.counter(things);
+  CHECK(r.retire({}) == 0);
+  CHECK(r.series() == 1);
+}
+
+TEST_CASE("beyond series_max a series works, is not exported, and is counted as a limit hit") {
+  registry r(1, 2);
+  r.counter(things, {{"n", "1"}});
+  r.histogram(waits, {{"n", "2"}});
+  CHECK(samples(r.text()).at(own_hits) == 0);
+  const auto extra = r.counter(things, {{"n", "3"}});
+  extra->add(0, 4);
+  CHECK(extra->total() == 4);
+  CHECK(r.series() == 2);
+  const auto now = samples(r.text());
+  CHECK(now.count(R"(things_total{n="3"})") == 0);
+  CHECK(now.at(own_hits) == 1);
+  // One that goes makes room.
+  CHECK(r.retire({{"n", "1"}}) == 1);
+  r.counter(things, {{"n", "3"}})->add(0, 9);
+  CHECK(samples(r.text()).at(R"(things_total{n="3"})") == 9);
+}
+
+TEST_CASE("collectors are asked at every scrape and merge with what is there") {
+  registry r(1);
+  r.counter(things, {{"pool", "a"}})->add(0);
+  double level = 1.5;
+  r.add_collector([&](sink& to) {
+    to.gauge({"level", "Level."}, {{"pool", "a"}}, level);
+    to.counter(things, {{"pool", "b"}}, 3);
+  });
+  r.add_collector([](sink& to) { to.gauge({"level", "Level."}, {{"pool", "b"}}, -2); });
+  auto now = samples(r.text());
+  CHECK(now.at(R"(level{pool="a"})") == 1.5);
+  CHECK(now.at(R"(level{pool="b"})") == -2);
+  CHECK(now.at(R"(things_total{pool="a"})") == 1);
+  CHECK(now.at(R"(things_total{pool="b"})") == 3);
+  level = 2;
+  CHECK(samples(r.text()).at(R"(level{pool="a"})") == 2);
+  CHECK(has(r.text(), "# TYPE level gauge"));
+}
+
+TEST_CASE("a collector may use the registry") {
+  registry r(1);
+  r.add_collector([&](sink&) { r.counter(things)->add(0); });
+  r.text();
+  CHECK(samples(r.text()).at("things_total") == 1);
+}
+
+TEST_CASE("a collector's series of another kind, or too many, are left out and counted") {
+  registry r(1, 3);
+  r.counter(things)->add(0);
+  r.add_collector([](sink& to) {
+    to.gauge(things, {{"wrong", "kind"}}, 1);
+    for (int i = 0; i < 5; ++i) to.gauge({"level", "Level."}, {{"n", std::to_string(i)}}, i);
+  });
+  const auto first = samples(r.text());
+  CHECK(first.count(R"(things_total{wrong="kind"})") == 0);
+  CHECK(first.count(R"(level{n="2"})") == 1);
+  CHECK(first.count(R"(level{n="3"})") == 0);
+  CHECK(samples(r.text()).at(own_hits) == 3);   // as of the scrape before
+}
+
+TEST_CASE("process metrics say what /proc says") {
+  registry r(1);
+  r.add_collector(collect_process);
+  const auto now = samples(r.text());
+  CHECK(now.at("process_cpu_seconds_total") >= 0);
+  CHECK(now.at("process_open_fds") >= 3);
+  CHECK(now.at("process_max_fds") >= now.at("process_open_fds"));
+  CHECK(now.at("process_resident_memory_bytes") > 1e6);
+  CHECK(now.at("process_virtual_memory_bytes") >= now.at("process_resident_memory_bytes"));
+  const double started = now.at("process_start_time_seconds");
+  const auto wall = std::chrono::duration<double>(
+      std::chrono::system_clock::now().time_since_epoch()).count();
+  // The kernel's clock ticks are coarse, and a container's boot time may be another machine's.
+  CHECK(started > 1e9);
+  CHECK(started < wall + 86400);
+}
+
+TEST_CASE("open descriptors are counted without the one that counts them") {
+  registry r(1);
+  r.add_collector(collect_process);
+  const double before = samples(r.text()).at("process_open_fds");
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  CHECK(samples(r.text()).at("process_open_fds") == before + 2);
+  ::close(ends[0]), ::close(ends[1]);
+  CHECK(samples(r.text()).at("process_open_fds") == before);
+}
