@@ -69,12 +69,14 @@ bool is_normal(std::string_view path) noexcept {
 
 bool normalise(std::string_view path, std::string& out) {
   out.clear();
+  bool added = false;   // the last segment; an empty or a dot one leaves a slash at the end
   for (std::size_t at = 1; at <= path.size();) {
-    const std::size_t end = std::min(path.find('/', at), path.size());
+    const std::size_t end = std::min(path.find('/', at), path.size()), before = out.size();
     if (!append_segment(path.substr(at, end - at), out)) return false;
+    added = out.size() > before;
     at = end + 1;
   }
-  if (out.empty() || path.back() == '/') out += '/';
+  if (!added) out += '/';
   return true;
 }
 

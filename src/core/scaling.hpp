@@ -37,7 +37,7 @@ inline double slot_share(double est_seconds, double capped) noexcept {
   return est_seconds < capped ? est_seconds / capped : 1.0;
 }
 
-// One worker of the pool, backup workers left out.
+// One worker of the pool, removed ones and backup workers left out.
 struct scale_worker {
   enum class standing : std::uint8_t {
     serving,  // gets batches, or will once it is proven, back up, no longer ejected or resting
@@ -48,7 +48,7 @@ struct scale_worker {
   std::string_view name;  // valid during the call
   standing stands = standing::serving;
   bool managed = false;
-  bool ready = false;  // serving, and up: neither checking, down nor ejected
+  bool ready = false;   // neither checking, down nor ejected; said of drained ones too
   bool empty = true;   // no attempt on it, abandoned ones included
   std::uint32_t slots = 1;
   double finish_seconds = 0;  // until its last attempt is predicted to end; 0 when empty
@@ -108,23 +108,24 @@ class scaling {
 
   // --- views ----------------------------------------------------------------------------------
   // The standing decision; before the first one, the workers there were at the last tick.
-  std::optional<std::uint32_t> desired() const noexcept { return desired_; }
+  std::optional<std::uint32_t> desired() const noexcept;
   std::uint32_t asked_for() const noexcept;  // expected, and not yet come
   std::uint64_t never_came() const noexcept { return never_came_; }
   double startup_seconds() const noexcept;  // learned; the configured one until then
-  std::uint64_t episode() const noexcept { return standing_.episode; }
-  std::uint64_t sequence() const noexcept { return standing_.sequence; }
+  std::uint64_t episode() const noexcept { return episode_; }
+  std::uint64_t sequence() const noexcept { return sequence_; }
 
  private:
   enum class victim_state : std::uint8_t {
-    draining,  // still has attempts
+    draining,  // may still have attempts
     named,     // empty, and named in a decision that may not have been delivered
     sent,      // beyond recall
   };
   struct victim {
     worker_id id;
     victim_state state = victim_state::draining;
-    bool seen = false;  // in this tick's facts
+    std::uint32_t place = 0;  // in this tick's facts
+    bool seen = false;        // in this tick's facts
   };
   struct ask {  // workers asked for at one time
     instant when{};
@@ -135,67 +136,81 @@ class scaling {
   struct census {
     std::uint32_t serving = 0;
     std::uint32_t kept = 0;      // drained by an operator: machines that stay
-    std::uint32_t draining = 0;  // victims that may still be taken back
+    std::uint32_t draining = 0;  // victims that nobody was told of yet
     std::uint32_t slots = 0;     // of serving workers
     std::uint32_t ready_slots = 0;
   };
-  // The largest want of the last window, in slices of it.
+  // The largest want of the last while, in slices of it.
   struct window {
-    static constexpr std::size_t slices = 32;
-    std::array<std::uint32_t, slices> most{};
-    std::int64_t newest = 0;  // number of the newest slice since the clock's zero
+    static constexpr std::int64_t slices = 32;
+    std::array<std::uint32_t, slices + 1> most{};  // one more: the newest is not whole yet
+    std::int64_t newest = 0;                       // number of its slice since the clock's zero
     void put(std::uint32_t want, instant now, duration length) noexcept;
     std::uint32_t largest() const noexcept;
-    void fill(std::uint32_t want) noexcept { most.fill(want); }
   };
+  using way = scale_decision::direction;
 
+  // What the facts say.
   census take(const scale_facts& facts);
   void match_victims(const scale_facts& facts);
+  void count(const scale_worker& worker, census& c) const noexcept;
   victim* find(worker_id worker) noexcept;
   const victim* find(worker_id worker) const noexcept;
   void measure_busy(const scale_facts& facts, instant now) noexcept;
-  std::uint32_t give_up(instant now) noexcept;
+
+  // The formulas.
+  double busy_target() const noexcept { return busy_ / settings_.target_utilization; }
   std::uint32_t workers_for(double slots, const census& c) const noexcept;
-  std::uint32_t limited(std::uint32_t workers, const census& c) const noexcept;
+  std::uint32_t limited(std::uint32_t workers) const noexcept;
   std::uint32_t base(const census& c) const noexcept;
   std::uint32_t want(const scale_facts& facts, const census& c) const noexcept;
   bool pressed(const scale_facts& facts, const census& c, instant now) noexcept;
-  std::uint32_t out_target(const scale_facts& facts, const census& c, instant now) noexcept;
+  std::uint32_t expected(const census& c) const noexcept { return c.serving + asked_for(); }
+  std::uint32_t total(const census& c) const noexcept;
+
+  // The moves.
   void hold(instant now) noexcept;
-  void scale_out(std::uint32_t target, const scale_facts& facts, scale_step& out, instant now);
-  std::uint32_t take_back(std::uint32_t count, const scale_facts& facts, scale_step& out);
-  void scale_in(std::uint32_t surplus, const scale_facts& facts, scale_step& out);
-  std::uint32_t forget_asks(std::uint32_t count) noexcept;
+  void decide(const scale_facts& facts, census& c, scale_step& out, instant now);
+  std::uint32_t out_target(const scale_facts& facts, const census& c, instant now);
+  void scale_out(std::uint32_t target, const scale_facts& facts, census& c, scale_step& out,
+                 instant now);
+  std::uint32_t take_back(std::uint32_t most, const scale_facts& facts, census& c,
+                          scale_step& out);
+  void scale_in(const scale_facts& facts, census& c, scale_step& out, instant now);
+  void pick_victims(std::uint32_t count, const scale_facts& facts, census& c, scale_step& out);
+  std::uint32_t name_empty(const scale_facts& facts, census& c) noexcept;
+  void tell(way direction, const scale_facts& facts, const census& c, scale_step& out, instant now);
+  void tell_again(const scale_facts& facts, const census& c, scale_step& out, instant now);
+  void fill(scale_decision& d, const scale_facts& facts, const census& c);
+
+  // Workers asked for.
   void add_ask(std::uint32_t count, instant now) noexcept;
-  bool name_empty_victims(const scale_facts& facts) noexcept;
-  void decide(scale_decision::direction way, std::string reason, const scale_facts& facts,
-              scale_step& out, instant now);
-  void resend(const scale_facts& facts, scale_step& out, instant now);
-  void describe(const scale_facts& facts, scale_decision& d) const;
+  std::uint32_t forget_asks(std::uint32_t most) noexcept;
+  std::uint32_t give_up(instant now) noexcept;
+  void drop_asks(duration memory, instant now) noexcept;
+  void learn(duration startup) noexcept;
 
   autoscale_settings settings_;
-  std::vector<victim> victims_;
-  std::array<ask, 16> asks_{};  // oldest first; a 17th joins the newest
-  std::size_t asks_count_ = 0;
+  std::vector<victim> victims_;           // by id
+  std::array<ask, 16> asks_{};            // oldest first; a 17th joins the newest
+  std::size_t asks_size_ = 0;
   window wants_;
-  struct {
-    scale_decision::direction way{};
-    std::uint64_t episode = 0, sequence = 0;
-    std::string reason;
-  } standing_;
-  std::optional<std::uint32_t> desired_;
+  way way_ = way::out;                    // of the standing decision, as the next two
+  std::uint64_t episode_ = 0, sequence_ = 0;
+  std::string reason_;
+  std::uint32_t desired_ = 0;
   std::optional<double> learned_startup_;
   double busy_ = 0;
-  std::uint32_t slots_per_worker_ = 1;  // of workers to come, as last known
+  std::uint32_t slots_per_worker_ = 1;    // of workers to come, as last known
   std::uint64_t never_came_ = 0;
   instant started_, deadline_;
-  instant measured_;    // busy_ was brought up to date
-  instant calm_since_;  // wants_ is complete from here on
+  instant measured_ = base::never;        // busy_ was brought up to date; `never`: not yet
+  instant complete_since_;                // wants_ holds everything from here on
   instant pressed_since_ = base::never;
-  instant sent_ = base::never;  // the standing decision, last
-  bool measured_once_ = false;
-  bool alone_ = true;       // no worker, none expected
-  bool run_broken_ = true;  // pressure ceased since the last scale-out
+  instant told_{};                        // the standing decision, last
+  bool counted_ = false;                  // a tick was seen
+  bool alone_ = true;                     // no worker, none expected, nothing waiting
+  bool run_over_ = true;                  // the standing decision's cause has ceased
 };
 
 }  // namespace weir::core
