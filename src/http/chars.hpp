@@ -13,13 +13,13 @@
 namespace weir::http {
 
 namespace char_class {
-inline constexpr std::uint8_t token = 1;        // tchar
-inline constexpr std::uint8_t target = 2;       // visible ASCII but '#'
-inline constexpr std::uint8_t value = 4;        // HTAB, SP, visible ASCII, obs-text
+inline constexpr std::uint8_t token = 1;   // tchar
+inline constexpr std::uint8_t target = 2;  // visible ASCII but '#'
+inline constexpr std::uint8_t value = 4;   // HTAB, SP, visible ASCII, obs-text
 inline constexpr std::uint8_t digit = 8;
 inline constexpr std::uint8_t hex = 16;
-inline constexpr std::uint8_t host = 32;        // of a name or IPv4 address in an authority
-inline constexpr std::uint8_t plain = 64;       // tchar but '_'
+inline constexpr std::uint8_t host = 32;   // of a name or IPv4 address in an authority
+inline constexpr std::uint8_t plain = 64;  // tchar but '_'
 }  // namespace char_class
 
 constexpr std::array<std::uint8_t, 256> make_char_table() {
@@ -45,7 +45,9 @@ inline constexpr std::array<std::uint8_t, 256> char_table = make_char_table();
 constexpr std::uint8_t class_of(char c) noexcept {
   return char_table[static_cast<unsigned char>(c)];
 }
-constexpr bool is(char c, std::uint8_t bits) noexcept { return (class_of(c) & bits) != 0; }
+constexpr bool is(char c, std::uint8_t bits) noexcept {
+  return (class_of(c) & bits) != 0;
+}
 
 // Every character is of that class; true for empty text.
 constexpr bool all(std::string_view text, std::uint8_t bits) noexcept {
@@ -56,7 +58,9 @@ constexpr bool all(std::string_view text, std::uint8_t bits) noexcept {
 constexpr bool is_token(std::string_view text) noexcept {
   return !text.empty() && all(text, char_class::token);
 }
-constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
+constexpr bool is_blank(char c) noexcept {
+  return c == ' ' || c == '\t';
+}
 
 // Without blanks (SP, HTAB) at both ends.
 constexpr std::string_view trimmed(std::string_view text) noexcept {

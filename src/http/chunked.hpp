@@ -11,7 +11,7 @@
 namespace weir::http {
 
 struct chunk_limits {
-  std::size_t line_bytes_max = 256;      // a size line with its extensions
+  std::size_t line_bytes_max = 256;  // a size line with its extensions
   std::size_t trailer_bytes_max = 4096;
 };
 
@@ -22,9 +22,9 @@ class chunk_decoder {
   struct step {
     enum class kind : std::uint8_t { need_more, data, done, bad };
     kind what = kind::need_more;
-    std::size_t consumed = 0;    // bytes of input used up, the data's included
-    std::string_view data;       // when data: a run of body within input
-    std::string_view reason;     // when bad
+    std::size_t consumed = 0;  // bytes of input used up, the data's included
+    std::string_view data;     // when data: a run of body within input
+    std::string_view reason;   // when bad
   };
   // One step over `input`; call again with the rest after data. need_more has consumed all input.
   step next(std::string_view input);
@@ -34,12 +34,33 @@ class chunk_decoder {
 
  private:
   enum class state : std::uint8_t {
-    size, extension, size_lf, data, data_cr, data_lf, trailer_start, trailer, trailer_lf, end_lf, done, bad
+    size,
+    extension,
+    size_lf,
+    data,
+    data_cr,
+    data_lf,
+    trailer_start,
+    trailer,
+    trailer_lf,
+    end_lf,
+    done,
+    bad
   };
+  std::string_view take(char c);
+  std::string_view take_size(char c);
+  std::string_view take_extension(char c);
+  std::string_view take_size_end(char c);
+  std::string_view take_trailer(char c);
+  std::string_view take_trailer_name(char c);
+  std::string_view expect(char c, char wanted, state then, std::string_view reason);
+  step fail(std::size_t at, std::string_view reason) noexcept;
+
   chunk_limits limits_;
   state state_ = state::size;
   std::uint64_t left_ = 0;
-  std::size_t line_bytes_ = 0, trailer_bytes_ = 0;
+  std::size_t line_bytes_ = 0, trailer_bytes_ = 0, trailer_name_bytes_ = 0;
+  bool in_name_ = false;  // of a trailer
   unsigned digits_ = 0;
 };
 

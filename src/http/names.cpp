@@ -12,12 +12,12 @@ namespace weir::http {
 namespace {
 
 struct known_name {
-  std::string_view text;   // lower case
+  std::string_view text;  // lower case
   field_name known;
 };
 
 constexpr known_name known_names[] = {
-    {"", field_name::other},   // index 0: nothing hashes here
+    {"", field_name::other},  // index 0: nothing hashes here
     {"connection", field_name::connection},
     {"content-length", field_name::content_length},
     {"content-type", field_name::content_type},
@@ -80,7 +80,9 @@ bool same_token(const char* token, std::string_view lower) noexcept {
       if ((token[i] | 0x20) != lower[i]) return false;
     return true;
   }
-  const auto differ = [&](std::size_t i) { return (load8(token + i) | case_bits) != load8(lower.data() + i); };
+  const auto differ = [&](std::size_t i) {
+    return (load8(token + i) | case_bits) != load8(lower.data() + i);
+  };
   for (std::size_t i = 0; i + 8 < size; i += 8)
     if (differ(i)) return false;
   return !differ(size - 8);
@@ -97,7 +99,7 @@ field_name classify(std::string_view name) noexcept {
 }
 
 field_name classify_as_cgi(std::string_view name) noexcept {
-  constexpr std::size_t longest = 64;   // longer than every name above
+  constexpr std::size_t longest = 64;  // longer than every name above
   if (name.size() > longest) name = name.substr(0, longest);
   std::array<char, longest> text{};
   std::replace_copy(name.begin(), name.end(), text.begin(), '_', '-');
@@ -114,8 +116,10 @@ bool is_hop_by_hop(field_name known) noexcept {
     case field_name::te:
     case field_name::trailer:
     case field_name::transfer_encoding:
-    case field_name::upgrade: return true;
-    default: return false;
+    case field_name::upgrade:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -135,8 +139,24 @@ bool is_end_to_end(field_name known) noexcept {
     case field_name::weir_other:
     case field_name::x_forwarded_for:
     case field_name::x_forwarded_host:
-    case field_name::x_forwarded_proto: return true;
-    default: return false;
+    case field_name::x_forwarded_proto:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool may_edit(field_name known) noexcept {
+  switch (known) {
+    case field_name::content_length:
+    case field_name::expect:
+    case field_name::weir_agent:
+    case field_name::weir_deadline:
+    case field_name::weir_group:
+    case field_name::weir_other:
+      return false;
+    default:
+      return !is_hop_by_hop(known);
   }
 }
 

@@ -22,4 +22,7 @@ bool is_hop_by_hop(field_name) noexcept;
 // weir writes itself.
 bool is_end_to_end(field_name) noexcept;
 
+// False for what a route's edits cannot change: framing, hop-by-hop fields, Expect and Weir-*.
+bool may_edit(field_name) noexcept;
+
 }  // namespace weir::http

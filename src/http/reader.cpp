@@ -53,8 +53,10 @@ void head_reader::complete() noexcept {
 
 bool head_reader::end_line_oddly() {
   if (at_end()) return need_more();
-  if (*at_ == '\n') return fail(400, "A line ends in a bare LF; every line of a head ends in CR LF.");
-  if (*at_ != '\r') return fail(400, "A control character stands in the head; only text is allowed.");
+  if (*at_ == '\n')
+    return fail(400, "A line ends in a bare LF; every line of a head ends in CR LF.");
+  if (*at_ != '\r')
+    return fail(400, "A control character stands in the head; only text is allowed.");
   if (left() < 2) return need_more();
   if (at_[1] != '\n') return fail(400, "A CR without LF stands in the head; lines end in CR LF.");
   return expect_line_end();
@@ -120,15 +122,22 @@ bool head_reader::read_value(field& f) {
 
 bool head_reader::take(field& f) {
   switch (f.known) {
-    case field_name::content_length: return take_length(f.value);
-    case field_name::connection: return take_connection(f.value);
+    case field_name::content_length:
+      return take_length(f.value);
+    case field_name::connection:
+      return take_connection(f.value);
     case field_name::host:
       ++hosts_;
       host_ = f.value;
       return true;
-    case field_name::transfer_encoding: has_coding_ = true; return true;
-    case field_name::expect: take_expect(f.value); return true;
-    default: return true;
+    case field_name::transfer_encoding:
+      has_coding_ = true;
+      return true;
+    case field_name::expect:
+      take_expect(f.value);
+      return true;
+    default:
+      return true;
   }
 }
 
@@ -167,7 +176,7 @@ void head_reader::take_expect(std::string_view value) noexcept {
 }
 
 bool head_reader::keeps_alive(unsigned version_minor) const noexcept {
-  return !says_close_ && (version_minor >= 1 || says_keep_alive_);   // RFC 9112 §9.3
+  return !says_close_ && (version_minor >= 1 || says_keep_alive_);  // RFC 9112 §9.3
 }
 
 void head_reader::mark_named_by_connection() noexcept {

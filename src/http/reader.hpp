@@ -1,7 +1,7 @@
 // The part of reading a head that requests and responses share: the field section and what its
-// fields say about framing and the connection, checked strictly while it is walked (RFC 9112 §5, §6).
-// One reader reads one prefix of the input: what is bad stays bad and what is complete stays complete
-// for every longer input. Used by request.cpp and response.cpp only; lives on the stack.
+// fields say about framing and the connection, checked strictly while it is walked (RFC 9112 §5,
+// §6). One reader reads one prefix of the input: what is bad stays bad and what is complete stays
+// complete for every longer input. Used by request.cpp and response.cpp only; lives on the stack.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,12 @@ bool head_may_end(std::string_view input, std::size_t& scanned) noexcept;
 
 class head_reader {
  public:
-  head_reader(std::string_view window, const head_limits& limits, std::vector<field>& fields) noexcept
-      : begin_(window.data()), at_(begin_), end_(begin_ + window.size()), limits_(limits),
+  head_reader(std::string_view window, const head_limits& limits,
+              std::vector<field>& fields) noexcept
+      : begin_(window.data()),
+        at_(begin_),
+        end_(begin_ + window.size()),
+        limits_(limits),
         fields_(fields) {}
 
   const parse_outcome& outcome() const noexcept { return outcome_; }

@@ -11,16 +11,22 @@ namespace weir::http {
 
 namespace {
 
-constexpr unsigned empty_lines_max = 4;   // before a request line (RFC 9112 §2.2)
+constexpr unsigned empty_lines_max = 4;  // before a request line (RFC 9112 §2.2)
 
 bool is_idempotent(std::string_view method) noexcept {
   switch (method.size()) {
-    case 3: return method == "GET" || method == "PUT";
-    case 4: return method == "HEAD";
-    case 5: return method == "TRACE";
-    case 6: return method == "DELETE";
-    case 7: return method == "OPTIONS";
-    default: return false;
+    case 3:
+      return method == "GET" || method == "PUT";
+    case 4:
+      return method == "HEAD";
+    case 5:
+      return method == "TRACE";
+    case 6:
+      return method == "DELETE";
+    case 7:
+      return method == "OPTIONS";
+    default:
+      return false;
   }
 }
 
@@ -68,8 +74,7 @@ bool request_reader::read_method() {
     ++at_;
     return true;
   }
-  if (at_ == first && *at_ == 0x16)
-    return fail(400, "A TLS handshake came to a plain HTTP port.");
+  if (at_ == first && *at_ == 0x16) return fail(400, "A TLS handshake came to a plain HTTP port.");
   return fail(400, "The request line must start with a method, one space and a target.");
 }
 
@@ -125,7 +130,8 @@ bool request_reader::judge_target() {
   if (head_.method == "CONNECT") return fail(501, "CONNECT is not supported: weir is no tunnel.");
   const target_parts parts = split_target(head_.target);
   if (!parts.valid)
-    return fail(400, "The request target is neither a path nor an http URI with a valid authority.");
+    return fail(400,
+                "The request target is neither a path nor an http URI with a valid authority.");
   head_.path = parts.path;
   head_.query = parts.query;
   head_.authority = parts.authority;
@@ -150,15 +156,13 @@ bool request_reader::judge_host() {
 
 bool request_reader::judge_body() {
   if (has_coding_ && !judge_coding(head_.version_minor)) return false;
-  head_.body = has_coding_   ? body_kind::chunked
-               : has_length_ ? body_kind::length
-                             : body_kind::none;
+  head_.body = has_coding_ ? body_kind::chunked : has_length_ ? body_kind::length : body_kind::none;
   head_.content_length = length_;
   return true;
 }
 
 bool request_reader::judge_expectation() {
-  const bool current = head_.version_minor >= 1;   // RFC 9110 §10.1.1: ignored from 1.0 clients
+  const bool current = head_.version_minor >= 1;  // RFC 9110 §10.1.1: ignored from 1.0 clients
   if (other_expectation_ && current)
     return fail(417, "Expect holds something else than 100-continue, which cannot be met.");
   const bool body_due = has_coding_ || length_ > 0;
@@ -188,7 +192,8 @@ parse_outcome too_large(std::string_view window) noexcept {
   parse_outcome outcome;
   outcome.what = parse_outcome::kind::bad;
   const std::size_t text = window.find_first_not_of("\r\n");
-  const bool line_ends = text != std::string_view::npos && window.find('\n', text) != std::string_view::npos;
+  const bool line_ends =
+      text != std::string_view::npos && window.find('\n', text) != std::string_view::npos;
   outcome.status = line_ends ? 431 : 414;
   outcome.reason = line_ends ? "The request head is larger than head_bytes_max."
                              : "The request line is longer than head_bytes_max.";

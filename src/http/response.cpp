@@ -1,5 +1,5 @@
-// parse_response: the status line and what a response's fields must say (RFC 9112 §4, §6.3). Whatever
-// is wrong is the worker's fault: the outcome's status is 502.
+// parse_response: the status line and what a response's fields must say (RFC 9112 §4, §6.3).
+// Whatever is wrong is the worker's fault: the outcome's status is 502.
 #include <cstring>
 
 #include "http/chars.hpp"
@@ -16,7 +16,8 @@ class response_reader : public head_reader {
       : head_reader(window, limits, out.fields), head_(out), to_head_(to_head) {}
 
   void read() {
-    if (read_version() && read_status() && read_reason() && read_fields() && judge_body()) complete();
+    if (read_version() && read_status() && read_reason() && read_fields() && judge_body())
+      complete();
   }
 
  private:
@@ -54,7 +55,8 @@ bool response_reader::read_status() {
   if (at_end()) return need_more();
   if (*at_ != ' ' && *at_ != '\r') return bad("The status code is not followed by a space.");
   if (head_.status < 100 || head_.status > 599) return bad("The status code is not in 100..599.");
-  if (head_.status == 101) return bad("The worker switches protocols (101) without being asked to.");
+  if (head_.status == 101)
+    return bad("The worker switches protocols (101) without being asked to.");
   if (*at_ == ' ') ++at_;
   return true;
 }

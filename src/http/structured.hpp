@@ -4,6 +4,7 @@
 // Each returns nothing on bad input; callers decide what that means. No allocation.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -22,7 +23,7 @@ struct prefer {
   bool respond_async = false;
   std::optional<std::uint32_t> wait_seconds;
 };
-prefer parse_prefer(std::string_view);   // unknown preferences are ignored (RFC 7240 §2)
+prefer parse_prefer(std::string_view);  // unknown preferences are ignored (RFC 7240 §2)
 
 // The key without its quotes, 1..255 visible ASCII characters.
 std::optional<std::string_view> parse_idempotency_key(std::string_view);
@@ -36,6 +37,18 @@ std::optional<base::duration> parse_retry_after(std::string_view, std::int64_t u
 
 // timeout=N of a Keep-Alive field.
 std::optional<std::uint32_t> parse_keep_alive_timeout(std::string_view);
+
+// IMF-fixdate (RFC 9110 §5.6.7) and RFC 3339 in UTC, years 1970..9999: milliseconds since 1970,
+// rounded down.
+std::optional<std::int64_t> parse_http_date_ms(std::string_view);
+std::optional<std::int64_t> parse_rfc3339_ms(std::string_view);
+
+// "Sun, 06 Nov 1994 08:49:37 GMT": for Date.
+struct http_date {
+  std::array<char, 29> text;
+  std::string_view view() const noexcept { return {text.data(), text.size()}; }
+};
+http_date make_http_date(std::int64_t unix_seconds) noexcept;
 
 bool valid_traceparent(std::string_view) noexcept;
 

@@ -13,8 +13,8 @@ bool valid_authority(std::string_view authority) noexcept;
 
 struct target_parts {
   bool valid = false;
-  std::string_view authority;     // of absolute-form
-  std::string_view path, query;   // see request_head; path may be empty in absolute-form
+  std::string_view authority;    // of absolute-form
+  std::string_view path, query;  // see request_head; path may be empty in absolute-form
 };
 
 // Origin-form, absolute-form with http or https, and asterisk-form. Authority-form is not valid.
