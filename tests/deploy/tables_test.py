@@ -28,7 +28,8 @@ class ConvertTest(unittest.TestCase):
 
     def test_money_becomes_cents_without_floating_point(self):
         self.check(tables.cents, [("0", 0), ("1", 100), ("1.5", 150), ("0.07", 7),
-                                  ("1,234,567.89", 123456789), ("90071992547409.93", 9007199254740993)],
+                                  ("1,234,567.89", 123456789),
+                                  ("90071992547409.93", 9007199254740993)],
                    ["-1", "1.234", "1,23", "$5", "1.", ".5", "1e3", ",100", "1" * 16])
 
     def test_dates_exist(self):

@@ -1,4 +1,4 @@
-"""The example worker over real sockets: framing, checks of rows, the ledger, fencing, busy, leaving."""
+"""The example worker over real sockets: framing, rows, the ledger, fencing, busy, leaving."""
 import argparse
 import os
 import pathlib
