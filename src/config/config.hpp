@@ -4,6 +4,7 @@
 // read from their *_file and never printed; `redacted` dumps leave them out.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -49,6 +50,7 @@ struct listener {
 struct admin {
   address bind{"127.0.0.1", 9900, {}};
   std::string token;                  // from token_file; empty: none (loopback only)
+  std::string token_file;             // where it came from
   bool operator==(const admin&) const = default;
 };
 
@@ -56,6 +58,7 @@ struct admin {
 struct registration {
   address bind;
   std::string token;                  // from token_file
+  std::string token_file;
   std::vector<std::string> allow;     // CIDRs that may register, and that worker urls must be in
   duration ttl_max = 5min;
   bool operator==(const registration&) const = default;
@@ -160,6 +163,7 @@ struct worker {
 struct webhook {
   std::string url;                     // http or https
   std::string secret;                  // the key itself, decoded from secret_file; empty: unsigned
+  std::string secret_file;             // where it came from
   duration timeout = 10s;
   bool operator==(const webhook&) const = default;
 };
@@ -172,6 +176,13 @@ struct hook {                          // exactly one of the two
   std::optional<config::webhook> webhook;
   std::optional<exec_hook> exec;
   bool operator==(const hook&) const = default;
+};
+
+// Room for asynchronous batches on disk (queue.durable).
+struct durable_queue {
+  std::uint64_t batches_max = 5'000'000;
+  std::uint64_t bytes_max = 100ull << 30;
+  bool operator==(const durable_queue&) const = default;
 };
 
 struct pool {
@@ -192,6 +203,7 @@ struct pool {
   } keepalive;
   tls_client tls;                      // for https:// workers
   std::vector<hook> hooks;             // autoscale.hooks
+  durable_queue durable;               // queue.durable
   duration resolve_interval = 30s;     // names are looked up again this often
 };
 

@@ -1,0 +1,195 @@
+#include "config/rules.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "config/addresses.hpp"
+#include "config/config.hpp"
+#include "config/reading.hpp"
+#include "config/units.hpp"
+
+namespace weir::config {
+namespace {
+
+// One side of a comparison: the key and its value for people.
+struct side {
+  std::string_view key;
+  std::string text;
+};
+
+std::string said(const node& at, const side& s) {
+  return fmt::format("{} ({}{})", s.key, s.text, at.find(s.key) ? "" : ", the default");
+}
+
+// Reports when `low` is above `high`, at whichever of the two was written, the high one first. Keys
+// with mistakes of their own are not judged, nor two defaults.
+void ordered(const node& at, reading& r, bool fine, const side& low, const side& high) {
+  const bool broken = (at.find(low.key) && !r.sound(at, low.key)) ||
+                      (at.find(high.key) && !r.sound(at, high.key));
+  if (fine || broken) return;
+  if (const node* n = r.sound(at, high.key)) {
+    const reading::step here(r, high.key);
+    r.error(*n, fmt::format("{} is less than {}, expected at least that", high.text, said(at, low)));
+  } else if (const node* m = r.sound(at, low.key)) {
+    const reading::step here(r, low.key);
+    r.error(*m, fmt::format("{} is more than {}, expected at most that", low.text, said(at, high)));
+  }
+}
+
+void ordered(const node& at, reading& r, std::string_view low_key, duration low,
+             std::string_view high_key, duration high) {
+  ordered(at, r, low <= high, {low_key, format_duration(low)}, {high_key, format_duration(high)});
+}
+
+void error_in(const node& at, reading& r, std::string_view key, std::string_view message) {
+  const node* n = r.sound(at, key);
+  if (!n) return;
+  const reading::step here(r, key);
+  r.error(*n, message);
+}
+
+void warn_in(const node& at, reading& r, std::string_view key, std::string_view message) {
+  const node* n = r.sound(at, key);
+  if (!n) return;
+  const reading::step here(r, key);
+  r.warn(*n, message);
+}
+
+// Fields that frame a message or that weir writes itself (RFC 9110 §7.6.1, RFC 9112 §6).
+bool written_by_weir(std::string_view name) {
+  constexpr std::array<std::string_view, 10> own{
+      "connection", "content-length", "expect",  "host",    "keep-alive", "proxy-connection",
+      "te",         "trailer",        "upgrade", "transfer-encoding"};
+  std::string low(name);
+  for (char& c : low) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return low.starts_with("weir-") || std::find(own.begin(), own.end(), low) != own.end();
+}
+
+constexpr std::string_view own_field = "a field that weir writes itself, expected another";
+
+bool plain_prefix(std::string_view prefix, std::string_view path) {
+  if (prefix.ends_with('/')) prefix.remove_suffix(1);
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+}  // namespace
+
+void check_listener(void* object, const node& at, reading& r) {
+  const auto& l = *static_cast<const listener*>(object);
+  const node* tls = r.sound(at, "tls");
+  if (!tls || l.tls->client_auth == client_auth::none || !l.tls->client_ca.empty()) return;
+  const reading::step here(r, "tls");
+  if (tls->find("client_ca")) return;
+  error_in(*tls, r, "client_auth", "needs client_ca, expected it beside this");
+}
+
+void check_admin(void* object, const node& at, reading& r) {
+  const auto& a = *static_cast<const admin*>(object);
+  if (is_local(a.bind) || at.find("token_file")) return;
+  error_in(at, r, "bind",
+           fmt::format("{} can be reached from other machines, expected a loopback address or "
+                       "token_file beside this",
+                       to_string(a.bind)));
+}
+
+void check_limits(void* object, const node& at, reading& r) {
+  const auto& l = *static_cast<const limits*>(object);
+  ordered(at, r, l.target_bytes_max <= l.head_bytes_max,
+          {"target_bytes_max", format_size(l.target_bytes_max)},
+          {"head_bytes_max", format_size(l.head_bytes_max)});
+  ordered(at, r, l.replay_batch_bytes_max <= l.replay_total_bytes_max,
+          {"replay_batch_bytes_max", format_size(l.replay_batch_bytes_max)},
+          {"replay_total_bytes_max", format_size(l.replay_total_bytes_max)});
+}
+
+void check_cost(void*, const node& at, reading& r) {
+  if (at.entries.size() <= 1) return;
+  r.error(at, "several keys, expected one of header, bytes, fixed");
+}
+
+void check_retry(void* object, const node& at, reading& r) {
+  const auto& retry = static_cast<const route*>(object)->retry;
+  ordered(at, r, "backoff_base", retry.backoff_base, "backoff_max", retry.backoff_max);
+}
+
+void check_edits(void*, const node& at, reading& r) {
+  if (const node* set = r.sound(at, "set"))
+    for (const auto& e : set->entries)
+      if (written_by_weir(e.key))
+        r.error_at(e.at, fmt::format("{}.set.{}: {}", r.path(), e.key, own_field));
+  if (const node* remove = r.sound(at, "remove"))
+    for (const auto& item : remove->items)
+      if (written_by_weir(item->text))
+        r.error_at(item->at, fmt::format("{}.remove: {} is {}", r.path(), quoted(item->written),
+                                         own_field));
+}
+
+void check_route(void* object, const node& at, reading& r) {
+  auto& route = *static_cast<config::route*>(object);
+  if (route.path.size() > 1 && route.path.ends_with('/')) route.path.pop_back();
+  auto& prefix = route.rewrite.strip_prefix;
+  if (prefix.ends_with('/')) prefix.pop_back();
+  const bool apart = !prefix.empty() && !route.path.empty() && !plain_prefix(prefix, route.path) &&
+                     !plain_prefix(route.path, prefix);
+  const node* rewrite = r.sound(at, "rewrite");
+  if (!apart || !rewrite || !r.sound(at, "path")) return;
+  const reading::step here(r, "rewrite");
+  error_in(*rewrite, r, "strip_prefix",
+           fmt::format("no request of this route begins so, expected a part of its path {}",
+                       quoted(route.path)));
+}
+
+void check_health(void* object, const node& at, reading& r) {
+  auto& pool = *static_cast<config::pool*>(object);
+  auto& h = pool.settings.health;
+  // A changed interval takes its two companions along, unless they were given too.
+  if (!at.find("fast_interval")) h.fast_interval = std::min(h.fast_interval, h.interval);
+  if (!at.find("down_interval_max")) h.down_interval_max = std::max(h.down_interval_max, h.interval);
+  ordered(at, r, "fast_interval", h.fast_interval, "interval", h.interval);
+  ordered(at, r, "interval", h.interval, "down_interval_max", h.down_interval_max);
+  if (pool.probe.path.empty()) error_in(at, r, "path", "nothing, expected a path that begins with '/'");
+  if (h.kind == core::probe_kind::http) return;
+  for (const auto key : {"path", "host", "statuses"})
+    warn_in(at, r, key, "is not used: only `type: http` has it");
+}
+
+void check_ejection(void* object, const node& at, reading& r) {
+  const auto& e = static_cast<const pool*>(object)->settings.ejection;
+  ordered(at, r, "base_time", e.base_time, "max_time", e.time_max);
+}
+
+void check_autoscale(void* object, const node& at, reading& r) {
+  const auto& a = *static_cast<const pool*>(object)->settings.autoscale;
+  ordered(at, r, a.min <= a.max, {"min", fmt::format("{}", a.min)}, {"max", fmt::format("{}", a.max)});
+  if (a.objective <= a.startup_time + a.sustain)
+    warn_in(at, r, "objective",
+            fmt::format("cannot be met by new workers: startup_time and sustain take {}",
+                        format_duration(a.startup_time + a.sustain)));
+}
+
+void check_hook(void*, const node& at, reading& r) {
+  const bool one = (at.find("webhook") != nullptr) != (at.find("exec") != nullptr);
+  if (!one) r.error(at, "expected either webhook or exec");
+}
+
+void check_exec(void* object, const node& at, reading& r) {
+  const auto& exec = *static_cast<const exec_hook*>(object);
+  const node* command = r.sound(at, "command");
+  if (!command || exec.command.empty() || exec.command.front().starts_with('/')) return;
+  const reading::step here(r, "command");
+  if (command->items.front()->faulty) return;
+  const reading::step first(r, std::size_t{0});
+  r.error(*command->items.front(),
+          fmt::format("{}, expected an absolute path", describe(*command->items.front())));
+}
+
+void check_worker_tls(void* object, const node& at, reading& r) {
+  const auto& t = *static_cast<const tls_client*>(object);
+  if (!at.find("private_key")) error_in(at, r, "certificate", "needs private_key, expected it beside this");
+  if (!at.find("certificate")) error_in(at, r, "private_key", "needs certificate, expected it beside this");
+  if (!t.verify) warn_in(at, r, "verify", "anyone can pose as a worker");
+}
+
+}  // namespace weir::config

@@ -1,0 +1,176 @@
+// The rules that look across sections: names that must differ, references, and what one part of the
+// file needs from another.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "config/addresses.hpp"
+#include "config/config.hpp"
+#include "config/nearest.hpp"
+#include "config/reading.hpp"
+#include "config/rules.hpp"
+
+namespace weir::config {
+namespace {
+
+using places = std::map<std::string, mark>;
+
+// Notes where a text stands; reports when it was there before.
+void once(const node* n, const std::string& text, places& seen, reading& r) {
+  if (!n || n->faulty || r.has_mistake(*n)) return;
+  const auto [first, added] = seen.emplace(text, n->at);
+  if (!added)
+    r.error(*n, fmt::format("{} is taken (line {}), expected one of its own", describe(*n),
+                            first->second.line));
+}
+
+void check_names(const node& at, std::string_view list_key, std::string_view name_key, places& seen,
+                 reading& r) {
+  const node* list = at.find(list_key);
+  if (!list) return;
+  const reading::step in_list(r, list_key);
+  for (std::size_t i = 0; i < list->items.size(); ++i) {
+    const reading::step in_item(r, i);
+    const node* name = list->items[i]->find(name_key);
+    const reading::step in_name(r, name_key);
+    if (name) once(name, name->text, seen, r);
+  }
+}
+
+// Port 0 is another port each time.
+void check_bind(const node* section, const address& bind, places& seen, reading& r) {
+  const node* n = section ? section->find("bind") : nullptr;
+  if (bind.port == 0 && bind.unix_path.empty()) return;
+  const reading::step here(r, "bind");
+  if (n) {
+    once(n, to_string(bind), seen, r);
+  } else {
+    seen.emplace(to_string(bind), mark{});
+  }
+}
+
+void check_binds(const settings& all, const node& at, reading& r) {
+  places seen;
+  if (const node* list = at.find("listeners")) {
+    const reading::step in_list(r, "listeners");
+    const auto known = std::min(list->items.size(), all.listeners.size());
+    for (std::size_t i = 0; i < known; ++i) {
+      const reading::step in_item(r, i);
+      check_bind(list->items[i].get(), all.listeners[i].bind, seen, r);
+    }
+  }
+  {
+    const reading::step here(r, "admin");
+    check_bind(at.find("admin"), all.admin.bind, seen, r);
+  }
+  if (!all.registration) return;
+  const reading::step here(r, "registration");
+  check_bind(at.find("registration"), all.registration->bind, seen, r);
+}
+
+// Calls what(node, route) for every route that was read.
+template <class What>
+void each_route(const settings& all, const node& at, reading& r, What&& what) {
+  const node* list = at.find("routes");
+  if (!list) return;
+  const reading::step in_list(r, "routes");
+  const auto known = std::min(list->items.size(), all.routes.size());
+  for (std::size_t i = 0; i < known; ++i) {
+    const reading::step in_item(r, i);
+    what(*list->items[i], all.routes[i]);
+  }
+}
+
+void check_references(const settings& all, const node& at, reading& r) {
+  const node* pools = at.find("pools");
+  std::vector<std::string_view> names;
+  if (pools)
+    for (const auto& e : pools->entries) names.push_back(e.key);
+  each_route(all, at, r, [&](const node& n, const route& found) {
+    const node* pool = r.sound(n, "pool");
+    if (!pool || std::find(names.begin(), names.end(), found.pool) != names.end()) return;
+    const auto close = pool->from_environment ? "" : nearest(found.pool, names);
+    const reading::step here(r, "pool");
+    r.error(*pool, fmt::format("no pool {}, expected a name under pools{}", describe(*pool),
+                               close.empty() ? "" : fmt::format(", did you mean {}", close)));
+  });
+}
+
+void check_state_dir(const settings& all, const node& at, reading& r) {
+  if (!all.state_dir.empty() || (at.find("state_dir") && !r.sound(at, "state_dir"))) return;
+  each_route(all, at, r, [&](const node& n, const route& found) {
+    const node* async = r.sound(n, "async");
+    if (!async || found.async != async_mode::always) return;
+    const reading::step here(r, "async");
+    r.error(*async, "always needs state_dir, expected that at the top level, or allow or never");
+  });
+}
+
+bool matches_all(const route& one) {
+  const bool any_path = one.path.empty() || one.path == "/";
+  return any_path && one.hosts.empty() && one.methods.empty() && one.headers.empty();
+}
+
+void warn_unreachable(const settings& all, const node& at, reading& r) {
+  const route* taker = nullptr;
+  each_route(all, at, r, [&](const node& n, const route& found) {
+    if (taker)
+      r.warn(n, fmt::format("is never reached: the route {} before it takes every request",
+                            quoted(taker->name)));
+    if (!taker && matches_all(found)) taker = &found;
+  });
+}
+
+void warn_unused_pools(const settings& all, const node& at, reading& r) {
+  const node* pools = at.find("pools");
+  if (!pools) return;
+  const reading::step in_pools(r, "pools");
+  for (const auto& e : pools->entries) {
+    const auto uses = [&](const route& one) { return one.pool == e.key; };
+    const reading::step here(r, e.key);
+    if (std::none_of(all.routes.begin(), all.routes.end(), uses))
+      r.warn(*e.value, "is not used by any route");
+  }
+}
+
+void warn_empty_pools(const settings& all, const node& at, reading& r) {
+  const node* pools = at.find("pools");
+  if (!pools || at.find("registration")) return;
+  const reading::step in_pools(r, "pools");
+  for (const auto& p : all.pools) {
+    const node* n = pools->find(p.settings.name);
+    const reading::step here(r, p.settings.name);
+    if (n && p.workers.empty())
+      r.warn(*n, "has no workers, and without registration none can come but through the admin API");
+  }
+}
+
+}  // namespace
+
+void check_pool(void* object, const node& at, reading& r) {
+  const auto& pool = *static_cast<const config::pool*>(object);
+  places ids;
+  check_names(at, "workers", "id", ids, r);
+  check_names(at, "backup_workers", "id", ids, r);
+  const node* most = r.sound(at, "workers_max");
+  if (!most || pool.workers.size() <= pool.settings.workers_max) return;
+  const reading::step here(r, "workers_max");
+  r.error(*most, fmt::format("{} is less than the {} workers listed, expected at least that",
+                             pool.settings.workers_max, pool.workers.size()));
+}
+
+void check_root(void* object, const node& at, reading& r) {
+  const auto& all = *static_cast<const settings*>(object);
+  places listeners, routes;
+  check_names(at, "listeners", "name", listeners, r);
+  check_names(at, "routes", "name", routes, r);
+  check_binds(all, at, r);
+  check_references(all, at, r);
+  check_state_dir(all, at, r);
+  warn_unreachable(all, at, r);
+  warn_unused_pools(all, at, r);
+  warn_empty_pools(all, at, r);
+}
+
+}  // namespace weir::config

@@ -1,0 +1,356 @@
+#include "config/rules.hpp"
+#include "config/spec_bind.hpp"
+
+namespace weir::config {
+namespace {
+
+using namespace bind;
+using P = core::pool_settings;
+
+// Workers and backup workers share a vector; the row shows one kind of them.
+key workers_key(std::string_view name, bool backup) {
+  key k;
+  k.name = name;
+  k.what = key::form::list;
+  k.doc = backup ? "Used only when no other worker is left; keys as of `workers`."
+                 : worker_section().doc;
+  k.inside = &worker_section();
+  k.item_key = "id";
+  k.type.items_max = 65536;
+  k.append = [backup](void* o, const std::string&) -> void* {
+    auto& added = static_cast<pool*>(o)->workers.emplace_back();
+    added.settings.backup = backup;
+    return &added;
+  };
+  k.items = [backup](const void* o) {
+    std::vector<const void*> out;
+    for (const auto& w : static_cast<const pool*>(o)->workers)
+      if (w.settings.backup == backup) out.push_back(&w);
+    return out;
+  };
+  return k;
+}
+
+const section& health_section() {
+  using H = core::health_settings;
+  using R = decltype(pool::probe);
+  constexpr auto health = &P::health;
+  static const section s{
+      "pools.NAME.health_check",
+      "Active probes of every worker.",
+      {
+          leaf<&pool::settings, health, &H::kind>("type", choice({"none", "http", "tcp"}),
+                                                  "A GET, a connection, or no probes at all."),
+          leaf<&pool::probe, &R::path>("path", of(kind::http_path), "Target of the GET."),
+          leaf<&pool::probe, &R::host>("host", of(kind::host),
+                                       "Host of the GET; none: the worker's."),
+          leaf<&pool::probe, &R::statuses>("statuses", statuses(200, 599),
+                                           "Answers that count as good; none given: 200 to 399."),
+          leaf<&pool::settings, health, &H::interval>(
+              "interval", span(10ms, 1h), "Between probes of a worker that is settled and up."),
+          leaf<&pool::settings, health, &H::fast_interval>(
+              "fast_interval", span(10ms, 1h),
+              "The same while it is in transition. Not given: at most `interval`."),
+          leaf<&pool::settings, health, &H::down_interval_max>(
+              "down_interval_max", span(10ms, 24h),
+              "A down worker's probes back off by doubling up to this. Not given: at least "
+              "`interval`."),
+          leaf<&pool::settings, health, &H::timeout>("timeout", span(10ms, 10min),
+                                                     "How long one probe may take.",
+                                                     "The probe failed."),
+          leaf<&pool::settings, health, &H::fall>("fall", count(1, 100),
+                                                  "Failed probes in a row.",
+                                                  "The worker is down: no new batches."),
+          leaf<&pool::settings, health, &H::rise>(
+              "rise", count(1, 100), "Good probes in a row that bring a down worker back.",
+              "The worker is up, in slow start."),
+          leaf<&pool::settings, health, &H::jitter>(
+              "jitter", share(0, 0.9), "Each interval is drawn from itself ± this share."),
+      },
+      check_health};
+  return s;
+}
+
+const section& ejection_section() {
+  using E = core::ejection_settings;
+  constexpr auto ejection = &P::ejection;
+  static const section s{
+      "pools.NAME.ejection",
+      "Passive checks: a worker whose attempts fail is left out for a time.",
+      {
+          leaf<&pool::settings, ejection, &E::consecutive_failures>(
+              "consecutive_failures", count(0, 10000),
+              "Failed attempts in a row; 0 never ejects.", "The worker is ejected."),
+          leaf<&pool::settings, ejection, &E::base_time>(
+              "base_time", span(100ms, 24h), "The n-th ejection in a row lasts n times this."),
+          leaf<&pool::settings, ejection, &E::time_max>("max_time", span(100ms, 24h),
+                                                        "The longest ejection."),
+          leaf<&pool::settings, ejection, &E::ejected_max>(
+              "max_ejected", share(0, 1),
+              "Share of the pool that may be ejected at once; never its last worker.",
+              "Further workers stay in use."),
+          leaf<&pool::settings, ejection, &E::outage_share>(
+              "outage_share", share(0.01, 1),
+              "When this share of the workers fails at once it is a shared outage.",
+              "Nobody is ejected and nothing is scaled."),
+      },
+      check_ejection};
+  return s;
+}
+
+const section& keepalive_section() {
+  using K = decltype(pool::keepalive);
+  static const section s{
+      "pools.NAME.keepalive",
+      "Idle connections to workers, kept for the next attempt.",
+      {
+          leaf<&K::idle>("idle", span(0s, 1h),
+                         "How long one is kept, unless the worker's Keep-Alive allows more; 0s: "
+                         "none is kept.",
+                         "It is closed."),
+          leaf<&K::max>("max", count(0, 100000), "How many, a worker and thread.",
+                        "One more is closed after its attempt."),
+      },
+      {}};
+  return s;
+}
+
+const section& durable_section() {
+  using D = durable_queue;
+  static const section s{
+      "pools.NAME.queue.durable",
+      "Room for asynchronous batches on disk; they need `state_dir`.",
+      {
+          leaf<&D::batches_max>("max_batches", count(1, 1e9), "Batches.",
+                                "One more gets 429 with Retry-After."),
+          leaf<&D::bytes_max>("max_bytes", bytes(1 * mib, 1024 * tib), "Bytes of their bodies.",
+                              "One more gets 429 with Retry-After."),
+      },
+      {}};
+  return s;
+}
+
+const section& queue_section() {
+  using Q = core::queue_settings;
+  constexpr auto queue = &P::queue;
+  static const section s{
+      "pools.NAME.queue",
+      "The backlog: batches that wait for a slot.",
+      {
+          leaf<&pool::settings, queue, &Q::order>(
+              "order", choice({"cost_aware", "fifo"}),
+              "cost_aware lets short batches pass long ones, within bounds."),
+          leaf<&pool::settings, queue, &Q::batches_max>("max_batches", count(0, 10'000'000),
+                                                        "Batches that may wait.",
+                                                        "One more gets 429 with Retry-After."),
+          leaf<&pool::settings, queue, &Q::bytes_max>(
+              "max_bytes", bytes(0, 64 * tib), "Bytes of waiting bodies that weir itself holds.",
+              "One more gets 429 with Retry-After."),
+          leaf<&pool::settings, queue, &Q::wait_max>(
+              "max_wait", span(0s, 7 * 24h),
+              "The longest wait; the smaller of this and the route's `timeout.queue`.",
+              "429 when the pool has workers, else 503, with Retry-After."),
+          leaf<&pool::settings, queue, &Q::priority_step>(
+              "priority_step", span(0s, 24h),
+              "How much earlier one step of `Priority: u=` counts a batch; 0s ignores it."),
+          leaf<&pool::settings, queue, &Q::cost_weight>(
+              "cost_weight", number(0, 1000),
+              "A batch is overtaken only by those that arrive within this times its own size."),
+          leaf<&pool::settings, queue, &Q::tenants_max>("max_tenants", count(1, 1'000'000),
+                                                        "Tenants accounted for at once.",
+                                                        "Further ones share one account."),
+          nested<&pool::durable>("durable", durable_section()),
+      },
+      {}};
+  return s;
+}
+
+const section& retry_budget_section() {
+  using B = core::retry_budget_settings;
+  constexpr auto budget = &P::retry_budget;
+  static const section s{
+      "pools.NAME.retry_budget",
+      "Keeps retries from making an outage worse.",
+      {
+          leaf<&pool::settings, budget, &B::ratio>("ratio", share(0, 1),
+                                                   "Retries for each batch admitted lately.",
+                                                   "No retry: the client gets 502 or 504."),
+          leaf<&pool::settings, budget, &B::min>("min", count(0, 100000),
+                                                 "Retries in 10 s that are always allowed."),
+      },
+      {}};
+  return s;
+}
+
+const section& worker_tls_section() {
+  using T = tls_client;
+  static const section s{
+      "pools.NAME.tls",
+      "For workers with https:// urls. The files are read again on every reload.",
+      {
+          leaf<&T::ca>("ca", of(kind::pem_file),
+                       "PEM file with the authorities to believe; none: the system's."),
+          leaf<&T::certificate>("certificate", of(kind::pem_file),
+                                "PEM file with a certificate to show to workers that ask."),
+          leaf<&T::private_key>("private_key", of(kind::pem_file), "PEM file with its key."),
+          leaf<&T::server_name>("server_name", of(kind::host),
+                                "Name to ask for (SNI) and to verify; none: the url's host."),
+          leaf<&T::verify>("verify", boolean(), "Whether workers' certificates are checked."),
+      },
+      check_worker_tls};
+  return s;
+}
+
+const section& webhook_section() {
+  using T = webhook;
+  static const section s{
+      "pools.NAME.autoscale.hooks[].webhook",
+      "A signed POST (Standard Webhooks).",
+      {
+          required(leaf<&T::url>("url", of(kind::hook_url), "Where it goes.")),
+          secret_file<T>("secret_file", kind::signing_file, &T::secret, &T::secret_file,
+                         "File with the signing key, `whsec_` and base64; none: unsigned."),
+          leaf<&T::timeout>("timeout", span(100ms, 10min), "How long one delivery may take.",
+                            "It is tried again with back-off."),
+      },
+      {}};
+  return s;
+}
+
+const section& exec_section() {
+  using T = exec_hook;
+  static const section s{
+      "pools.NAME.autoscale.hooks[].exec",
+      "A program that gets the decision as JSON on standard input.",
+      {
+          required(leaf<&T::command>("command", list(of(kind::text), 1, 64),
+                                     "Program, as an absolute path, and its arguments.")),
+          leaf<&T::timeout>("timeout", span(100ms, 1h), "How long it may run.",
+                            "It is killed and tried again with back-off."),
+      },
+      check_exec};
+  return s;
+}
+
+const section& hook_section() {
+  static const section s{
+      "pools.NAME.autoscale.hooks[]",
+      "Who is told of every decision; each is either a webhook or an exec.",
+      {
+          nested<&hook::webhook>("webhook", webhook_section()),
+          nested<&hook::exec>("exec", exec_section()),
+      },
+      check_hook};
+  return s;
+}
+
+const section& autoscale_section() {
+  using A = core::autoscale_settings;
+  constexpr auto scale = &P::autoscale;
+  static const section s{
+      "pools.NAME.autoscale",
+      "How many workers the backlog needs, told to hooks. Absent: nothing is decided.",
+      {
+          leaf<&pool::settings, scale, &A::min>("min", count(0, 65536), "The fewest workers asked "
+                                                                        "for."),
+          leaf<&pool::settings, scale, &A::max>("max", count(1, 65536), "The most workers asked for.",
+                                                "The backlog waits, up to the queue's bounds."),
+          leaf<&pool::settings, scale, &A::objective>("objective", span(1s, 7 * 24h),
+                                                      "The longest that a batch should wait."),
+          leaf<&pool::settings, scale, &A::sustain>(
+              "sustain", span(0s, 24h),
+              "How long backlog must last before more than the base is asked for."),
+          leaf<&pool::settings, scale, &A::startup_time>(
+              "startup_time", span(0s, 24h),
+              "Until a worker that was asked for takes work; learned once seen."),
+          leaf<&pool::settings, scale, &A::target_utilization>("target_utilization", share(0.05, 1),
+                                                               "Share of slots meant to be busy."),
+          leaf<&pool::settings, scale, &A::scale_in_window>(
+              "scale_in_window", span(0s, 24h),
+              "Workers go only when they were not needed for this long."),
+          leaf<&pool::settings, scale, &A::resend>("resend", span(1s, 24h),
+                                                   "The standing decision is sent again this "
+                                                   "often."),
+          leaf<&pool::settings, scale, &A::slots_per_worker>(
+              "slots_per_worker", or_word(count(1, 65536), "auto"),
+              "Slots of workers still to come; auto: as of those known."),
+          list_of<&pool::hooks>("hooks", hook_section(), "", 0, 16),
+      },
+      check_autoscale};
+  return s;
+}
+
+// The keys of autoscale belong to two members of pool, so the pool itself is what is opened.
+key autoscale_key() {
+  auto k = same_object("autoscale", autoscale_section());
+  k.open = [](void* o) {
+    static_cast<pool*>(o)->settings.autoscale.emplace();
+    return o;
+  };
+  k.peek = [](const void* o) {
+    return static_cast<const pool*>(o)->settings.autoscale ? o : nullptr;
+  };
+  return k;
+}
+
+std::vector<key> pool_keys() {
+  const auto within = [](auto... keys) { return std::vector<key>{std::move(keys)...}; };
+  return within(
+      leaf<&pool::settings, &P::balance>(
+          "balance",
+          choice({"least_loaded", "power_of_two", "round_robin", "random", "hash", "first"}),
+          "Which free worker takes a batch; least_loaded goes by cost and learned rate."),
+      workers_key("workers", false), workers_key("backup_workers", true),
+      same_object("health_check", health_section()), same_object("ejection", ejection_section()),
+      leaf<&pool::settings, &P::slow_start>(
+          "slow_start", span(0s, 24h),
+          "How long the slots and rate of a worker ramp up after it (re)joined; 0s: at once."),
+      nested<&pool::keepalive>("keepalive", keepalive_section()),
+      same_object("queue", queue_section()), same_object("retry_budget", retry_budget_section()),
+      leaf<&pool::settings, &P::abandoned_hold>(
+          "abandoned_hold", span(0s, 24h),
+          "How long an abandoned attempt's slot counts as taken, unless the worker closes first.",
+          "The slot is free again."),
+      leaf<&pool::settings, &P::busy_rest_min>(
+          "busy_rest_min", span(0s, 1h),
+          "A busy worker gets nothing for its Retry-After, and at least for this."),
+      leaf<&pool::settings, &P::workers_max>("workers_max", count(1, 65536),
+                                             "Workers, those that registered included.",
+                                             "A registration gets 429."),
+      leaf<&pool::resolve_interval>("resolve_interval", span(1s, 24h),
+                                    "Workers' names are looked up again this often; the last good "
+                                    "answer is kept."),
+      nested<&pool::tls>("tls", worker_tls_section()), autoscale_key());
+}
+
+}  // namespace
+
+const section& worker_section() {
+  using W = core::worker_settings;
+  static const section s{
+      "pools.NAME.workers[]",
+      "The workers known from the start; others may register.",
+      {
+          required(leaf<&worker::settings, &W::name>("id", of(kind::name),
+                                                     "Names it in metrics, logs and the API; "
+                                                     "unique in the pool.")),
+          required(leaf<&worker::url>("url", of(kind::worker_url), "Where it takes batches.")),
+          leaf<&worker::settings, &W::slots>("slots", count(1, 65536),
+                                             "Attempts it may run at once.",
+                                             "Further batches go elsewhere or wait."),
+          leaf<&worker::settings, &W::weight>("weight", number(0.001, 1000),
+                                              "Multiplies its learned rate."),
+          leaf<&worker::settings, &W::managed>("managed", boolean(),
+                                               "Whether a scale-in may remove it."),
+      },
+      {}};
+  return s;
+}
+
+const section& pool_section() {
+  static const section s{"pools.NAME", "Workers that do the same job, by name.", pool_keys(),
+                         check_pool};
+  return s;
+}
+
+}  // namespace weir::config
