@@ -1,13 +1,10 @@
-// Character classes of RFC 9110 §5.6 and RFC 9112 §3 as one table, and the loops over them that
-// parsing a head spends its time in. Called by the parsers of this room only. Nothing here reads
-// outside [at, end).
+// Character classes of RFC 9110 §5.6 and RFC 9112 §3 as one table, and small questions about text
+// that build on it. Called by the parsers of this room only. Pure functions.
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 
 namespace weir::http {
@@ -76,44 +73,6 @@ constexpr std::string_view next_element(std::string_view& list) noexcept {
   const std::string_view element = trimmed(list.substr(0, comma));
   list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
   return element;
-}
-
-// Eight bytes at once; bytes in memory order, the first one lowest on little-endian machines.
-inline std::uint64_t load8(const char* at) noexcept {
-  std::uint64_t word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
-
-// The first byte that is not of that class, or end. Four at a time, for the sake of the bound.
-inline const char* skip(const char* at, const char* end, std::uint8_t bits) noexcept {
-  for (; end - at >= 4; at += 4) {
-    if (!is(at[0], bits)) return at;
-    if (!is(at[1], bits)) return at + 1;
-    if (!is(at[2], bits)) return at + 2;
-    if (!is(at[3], bits)) return at + 3;
-  }
-  while (at != end && is(*at, bits)) ++at;
-  return at;
-}
-
-// The first byte that cannot be part of a field value (a control character but HTAB), or end.
-// Word-wise "has a byte less than n" is exact for its lowest hit: borrows only run upwards.
-inline const char* skip_value(const char* at, const char* end) noexcept {
-  constexpr std::uint64_t ones = 0x0101010101010101ull, high = ones * 0x80;
-  while (std::endian::native == std::endian::little && end - at >= 8) {
-    const std::uint64_t word = load8(at), del = word ^ (ones * 0x7f);
-    const std::uint64_t hits = (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & high;
-    if (hits == 0) {
-      at += 8;
-      continue;
-    }
-    at += std::countr_zero(hits) / 8;
-    if (*at != '\t') return at;
-    ++at;
-  }
-  while (at != end && is(*at, char_class::value)) ++at;
-  return at;
 }
 
 }  // namespace weir::http

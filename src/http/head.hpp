@@ -98,8 +98,7 @@ struct response_head {
   std::string_view reason;
   unsigned version_minor = 1;
   body_kind body = body_kind::none;  // for the request method given to the parser
-  std::uint64_t content_length =
-      0;  // also the one of an answer to HEAD or of a 304, see has_length
+  std::uint64_t content_length = 0;  // also of an answer to HEAD or a 304, see has_length
   bool has_length = false;
   bool keep_alive = true;  // the worker's connection can be used again
   std::vector<field> fields;

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "http/chars.hpp"
+#include "http/scan.hpp"
 
 namespace weir::http {
 

@@ -4,6 +4,7 @@
 
 #include "http/chars.hpp"
 #include "http/names.hpp"
+#include "http/scan.hpp"
 
 namespace weir::http {
 
@@ -82,7 +83,7 @@ bool head_reader::read_field() {
 
 bool head_reader::read_name(field& f) {
   const char* const first = at_;
-  at_ = skip(at_, end_, char_class::plain);
+  at_ = skip_name(at_, end_);
   if (at_ != end_ && *at_ == '_') {
     has_cgi_names_ = true;
     at_ = skip(at_, end_, char_class::token);

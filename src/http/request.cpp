@@ -5,6 +5,7 @@
 #include "http/chars.hpp"
 #include "http/names.hpp"
 #include "http/reader.hpp"
+#include "http/scan.hpp"
 #include "http/target.hpp"
 
 namespace weir::http {

@@ -4,6 +4,7 @@
 
 #include "http/chars.hpp"
 #include "http/reader.hpp"
+#include "http/scan.hpp"
 
 namespace weir::http {
 
@@ -22,6 +23,7 @@ class response_reader : public head_reader {
 
  private:
   bool read_version();
+  bool read_other_version();
   bool read_status();
   bool read_reason();
   bool judge_body();
@@ -33,6 +35,16 @@ class response_reader : public head_reader {
 };
 
 bool response_reader::read_version() {
+  constexpr std::string_view usual = "HTTP/1.1 ";
+  if (left() < usual.size() || std::memcmp(at_, usual.data(), usual.size()) != 0)
+    return read_other_version();
+  head_.version_minor = 1;
+  at_ += usual.size();
+  return true;
+}
+
+// Byte by byte, so that a wrong one is known however the input was split.
+bool response_reader::read_other_version() {
   constexpr std::string_view form = "HTTP/1.d ";
   for (const char expected : form) {
     if (at_end()) return need_more();

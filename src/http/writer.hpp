@@ -20,14 +20,22 @@ class writer {
   writer& operator=(const writer&) = delete;
 
   writer& text(std::string_view s) {
-    if (s.size() > static_cast<std::size_t>(end_ - at_)) grow(s.size());
+    make_room(s.size());
     if (!s.empty()) std::memcpy(at_, s.data(), s.size());
     at_ += s.size();
     return *this;
   }
+  // A literal: its size is known, so that copying it is a few moves.
+  template <std::size_t size>
+  writer& text(const char (&literal)[size]) {
+    make_room(size - 1);
+    std::memcpy(at_, literal, size - 1);
+    at_ += size - 1;
+    return *this;
+  }
   writer& number(std::uint64_t n) {
     constexpr std::size_t digits_max = 20;
-    if (digits_max > static_cast<std::size_t>(end_ - at_)) grow(digits_max);
+    make_room(digits_max);
     at_ = std::to_chars(at_, end_, n).ptr;
     return *this;
   }
@@ -36,13 +44,17 @@ class writer {
   }
 
  private:
+  void make_room(std::size_t more) {
+    if (more > static_cast<std::size_t>(end_ - at_)) [[unlikely]]
+      grow(more);
+  }
   std::size_t size() const noexcept { return static_cast<std::size_t>(at_ - out_.data()); }
   void take_room(std::size_t used, std::size_t more) {
     out_.resize(used + more);
     at_ = out_.data() + used;
     end_ = out_.data() + out_.size();
   }
-  void grow(std::size_t more) { take_room(size(), std::max(more, out_.size())); }
+  [[gnu::noinline]] void grow(std::size_t more) { take_room(size(), std::max(more, out_.size())); }
 
   std::string& out_;
   char* at_ = nullptr;
