@@ -22,7 +22,14 @@ class Lease:
         self.thread.start()
 
     def stop(self):
+        """Says goodbye, so that nothing more is sent here. A lease that ran out would do too."""
         self.stopping.set()
+        self.thread.join()
+        if self.secret:
+            try:
+                self._send("DELETE", f"{self.base}/{self.worker['id']}", self.secret)
+            except (OSError, ValueError) as why:
+                print(f"left without a goodbye: {why}", file=sys.stderr, flush=True)
 
     def _run(self):
         """Registers, renews at a third of the lease, and registers anew when the lease is lost."""
@@ -43,13 +50,14 @@ class Lease:
         print(f"registered as {self.worker['id']}", file=sys.stderr, flush=True)
 
     def _renew(self):
-        self._send("PUT", f"{self.base}/{self.worker['id']}/lease", self.secret, {})
+        self._send("PUT", f"{self.base}/{self.worker['id']}/lease", self.secret)
 
-    def _send(self, method, url, secret, body):
+    def _send(self, method, url, secret, body=None):
         headers = {"Content-Type": "application/json"}
         if secret:
             headers["Authorization"] = f"Bearer {secret}"
-        request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
+        data = json.dumps(body or {}).encode()
+        request = urllib.request.Request(url, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=max(1, self.ttl / 3)) as response:
             return json.loads(response.read() or b"{}")
 

@@ -167,7 +167,7 @@ class FeedTest(unittest.TestCase):
         server.daemon_threads = True
         server.lock, server.faults = threading.Lock(), list(faults)
         server.seen, server.loaded, server.forgetful = [], set(), forgetful
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             with tempfile.NamedTemporaryFile("r") as summary:
