@@ -133,8 +133,7 @@ class Held:
         self.waiting, self.then = [], then
 
     async def __call__(self, request, reply):
-        if not request.field("Expect"):
-            await request.body()
+        await request.body()
         gate = asyncio.get_running_loop().create_future()
         self.waiting.append(gate)
         await gate
