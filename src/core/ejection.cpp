@@ -172,7 +172,9 @@ void ejection::end_ejection(std::uint32_t worker, record& r, instant now) noexce
 }
 
 // The ejection that holds was not deserved: the next one is no longer for it.
-void ejection::forgive(record& r) noexcept { r.step -= std::min(r.step, 1u); }
+void ejection::forgive(record& r) noexcept {
+  r.step -= std::min(r.step, 1u);
+}
 
 void ejection::note(std::uint32_t worker, record& r) noexcept {
   news_ = true;
@@ -225,7 +227,9 @@ void ejection::forget_stale(instant now) noexcept {
     if (r.present && stale(r, now)) change(r, [](record& to) { to.streak = 0; });
 }
 
-bool ejection::impaired() const noexcept { return outage_ || too_many(failing_ + down_, present_); }
+bool ejection::impaired() const noexcept {
+  return outage_ || too_many(failing_ + down_, present_);
+}
 
 // --- time --------------------------------------------------------------------------------------
 
@@ -255,7 +259,9 @@ bool ejection::conclude(instant now) noexcept {
   return done();
 }
 
-bool ejection::done() noexcept { return std::exchange(news_, false); }
+bool ejection::done() noexcept {
+  return std::exchange(news_, false);
+}
 
 // --- views -------------------------------------------------------------------------------------
 

@@ -75,7 +75,7 @@ class ejection {
     bool noted = false;  // is in changed_
   };
 
-  static constexpr std::uint32_t minus_one = ~0u;   // sums wrap back
+  static constexpr std::uint32_t minus_one = ~0u;  // sums wrap back
 
   record* find(std::uint32_t worker) noexcept;
   const record* find(std::uint32_t worker) const noexcept;
@@ -108,8 +108,8 @@ class ejection {
   // Sums over those present: up and not ejected; down; ejected; failing and not down.
   std::uint32_t present_ = 0, usable_ = 0, down_ = 0, ejected_ = 0, failing_ = 0;
   bool outage_ = false;
-  bool success_seen_ = false;           // since the outage began
-  bool news_ = false;                   // something changed in this call
+  bool success_seen_ = false;  // since the outage began
+  bool news_ = false;          // something changed in this call
 };
 
 }  // namespace weir::core

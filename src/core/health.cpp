@@ -15,7 +15,9 @@ constexpr std::array<std::array<bool, 3>, 3> legal{{
     /* down     */ {false, true, false},
 }};
 
-constexpr std::size_t index(health_state s) noexcept { return static_cast<std::size_t>(s); }
+constexpr std::size_t index(health_state s) noexcept {
+  return static_cast<std::size_t>(s);
+}
 
 duration jittered(duration d, double jitter, base::random& random) noexcept {
   const double share = std::clamp(jitter, 0.0, 1.0);

@@ -30,7 +30,9 @@ bool lease::expire(instant now) noexcept {
   return true;
 }
 
-void lease::release() noexcept { state_ = lease_state::lost; }
+void lease::release() noexcept {
+  state_ = lease_state::lost;
+}
 
 instant lease::next_deadline() const noexcept {
   return state_ == lease_state::held ? until_ : base::never;

@@ -69,7 +69,7 @@ class retry_budget {
 
   retry_budget_settings settings_;
   std::array<bucket, buckets> ring_{};
-  std::int64_t second_ = 0;    // of the newest bucket
+  std::int64_t second_ = 0;  // of the newest bucket
   std::size_t newest_ = 0;
   std::uint64_t admitted_ = 0, retried_ = 0;  // sums over the ring
   std::uint64_t denied_ = 0;

@@ -5,8 +5,12 @@
 namespace weir::core {
 namespace {
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-char upper(char c) noexcept { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
+char lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+char upper(char c) noexcept {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+}
 
 bool iequals(std::string_view a, std::string_view b) noexcept {
   return std::ranges::equal(a, b, {}, lower, lower);
@@ -64,12 +68,13 @@ bool append_segment(std::string_view segment, std::string& out) {
 
 // A path that has no triplet, no empty segment and no segment that starts with a dot is normal.
 bool is_normal(std::string_view path) noexcept {
-  return path.find('%') == path.npos && path.find("//") == path.npos && path.find("/.") == path.npos;
+  return path.find('%') == path.npos && path.find("//") == path.npos &&
+         path.find("/.") == path.npos;
 }
 
 bool normalise(std::string_view path, std::string& out) {
   out.clear();
-  bool added = false;   // the last segment; an empty or a dot one leaves a slash at the end
+  bool added = false;  // the last segment; an empty or a dot one leaves a slash at the end
   for (std::size_t at = 1; at <= path.size();) {
     const std::size_t end = std::min(path.find('/', at), path.size()), before = out.size();
     if (!append_segment(path.substr(at, end - at), out)) return false;
@@ -93,7 +98,8 @@ bool none_or_any(const List& list, Match&& match) {
   return list.empty() || std::ranges::any_of(list, match);
 }
 
-bool header_matches(const std::pair<std::string, std::string>& wanted, const header_source& headers) {
+bool header_matches(const std::pair<std::string, std::string>& wanted,
+                    const header_source& headers) {
   for (std::size_t nth = 0;; ++nth) {
     const header_source::value value = headers(wanted.first, nth);
     if (!value) return false;

@@ -1,13 +1,8 @@
 // Which route a request takes: the first whose host, path, method and header conditions all hold.
 // Built from the configuration with each snapshot, immutable afterwards, so every loop reads the
 // same one without a lock. A linear walk, meant for tens of routes; a lookup allocates nothing,
-// save the caller's scratch string when a path is not in normal form.
-//
-// Paths are compared in normal form (RFC 3986 section 6.2.2): percent-encoded unreserved characters
-// are decoded, the hex digits of other triplets are upper-cased (an encoded slash stays encoded and
-// is no segment border), empty segments are merged, dot segments are resolved. A path that climbs
-// above the root is unmatched; a malformed triplet stands for itself. Query and fragment are not
-// looked at. What goes to the worker is the proxy's business; nothing is rewritten here.
+// save the caller's scratch string when a path is not in normal form. Nothing is rewritten here:
+// what goes to the worker is the proxy's business.
 #pragma once
 
 #include <cstddef>
@@ -70,6 +65,11 @@ class router {
   std::vector<route_match> routes_;
 };
 
+// Paths are compared in normal form (RFC 3986 section 6.2.2): percent-encoded unreserved characters
+// are decoded, the hex digits of other triplets are upper-cased (an encoded slash stays encoded and
+// is no segment border), empty segments are merged, dot segments are resolved. A path that climbs
+// above the root is unmatched; a malformed triplet stands for itself. Query and fragment are not
+// looked at.
 // The normal form of a target's path: a view of `target` when it has it already, else of `scratch`.
 // Nothing: neither a path nor "*", or it climbs above the root.
 std::optional<std::string_view> normal_path(std::string_view target, std::string& scratch);

@@ -7,12 +7,12 @@
 namespace weir::core {
 namespace {
 
-constexpr double busy_window_seconds = 30;    // of the EWMA over busy slots
-constexpr double pressure_seconds = 5;        // of waiting work a ready slot: more is pressure
-constexpr double in_share = 0.9;              // scale in only to at most this share of what is there
-constexpr int patience_startups = 2;          // an asked-for worker is counted on this long
-constexpr int memory_startups = 5;            // and, late, learned from this long
-constexpr double learning_share = 0.3;        // weight of a new start-up time in the learned one
+constexpr double busy_window_seconds = 30;  // of the EWMA over busy slots
+constexpr double pressure_seconds = 5;      // of waiting work a ready slot: more is pressure
+constexpr double in_share = 0.9;            // scale in only to at most this share of what is there
+constexpr int patience_startups = 2;        // an asked-for worker is counted on this long
+constexpr int memory_startups = 5;          // and, late, learned from this long
+constexpr double learning_share = 0.3;      // weight of a new start-up time in the learned one
 
 std::uint32_t whole(double workers) noexcept {
   const double up = std::ceil(workers - 1e-9);  // 3.0000000001 of rounding are 3 workers
@@ -73,8 +73,7 @@ void scaling::decide(const scale_facts& facts, census& c, scale_step& out, insta
   wants_.put(want(facts, c), now, settings_.scale_in_window);
   const std::uint32_t target = out_target(facts, c, now);
   const bool more = target > expected(c);
-  const bool ongoing =
-      way_ == way::out ? more || pressed_since_ != base::never : !victims_.empty();
+  const bool ongoing = way_ == way::out ? more || pressed_since_ != base::never : !victims_.empty();
   if (!ongoing) run_over_ = true;
   if (more)
     scale_out(target, facts, c, out, now);
@@ -152,7 +151,9 @@ std::uint32_t scaling::limited(std::uint32_t workers) const noexcept {
   return std::clamp(workers, settings_.min, std::max(settings_.min, settings_.max));
 }
 
-std::uint32_t scaling::base(const census& c) const noexcept { return workers_for(busy_target(), c); }
+std::uint32_t scaling::base(const census& c) const noexcept {
+  return workers_for(busy_target(), c);
+}
 
 std::uint32_t scaling::want(const scale_facts& facts, const census& c) const noexcept {
   const auto batches = static_cast<double>(facts.running + facts.waiting);
@@ -163,8 +164,9 @@ std::uint32_t scaling::want(const scale_facts& facts, const census& c) const noe
 
 // Has more waited than the ready slots do in 5 s, for as long as `sustain`?
 bool scaling::pressed(const scale_facts& facts, const census& c, instant now) noexcept {
-  const bool pressure = facts.waiting > 0 && (c.ready_slots == 0 ||
-                                              facts.waiting_cost > pressure_seconds * c.ready_slots);
+  const bool pressure =
+      facts.waiting > 0 &&
+      (c.ready_slots == 0 || facts.waiting_cost > pressure_seconds * c.ready_slots);
   if (!pressure) pressed_since_ = base::never;
   if (pressure && pressed_since_ == base::never) pressed_since_ = now;
   return pressure && now - pressed_since_ >= settings_.sustain;
@@ -427,6 +429,8 @@ void scaling::window::put(std::uint32_t want, instant now, duration length) noex
   m = std::max(m, want);
 }
 
-std::uint32_t scaling::window::largest() const noexcept { return *std::ranges::max_element(most); }
+std::uint32_t scaling::window::largest() const noexcept {
+  return *std::ranges::max_element(most);
+}
 
 }  // namespace weir::core

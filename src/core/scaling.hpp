@@ -1,14 +1,8 @@
 // When a pool should have more or fewer workers: `drain-cap`. Every `tick` it compares what the
 // pool does with what it could, and says which workers to drain, which drains to take back, and
-// what to tell the hooks. One per pool that has autoscale settings; core::pool calls it under the
-// gate's lock: wake() and joined() cost nothing, tick() walks the workers once every 5 s.
-//   busy = EWMA over 30 s of busy slots;  back = sum over waiting batches of min(1, est / T)
-//   base = workers for busy / target_utilization slots
-//   want = max(min, min(workers for busy / target_utilization + back slots,
-//                       max(workers for running + waiting slots, base))), at most max
-//   out  : to base at once; to want when waiting work / ready slots > 5 s has held for `sustain`
-//   in   : to the largest want of scale_in_window, only when <= 0.9 x current
-// Invariants: min <= desired <= max as far as workers that are not its own allow; only managed
+// what to tell the hooks. One per pool with autoscale settings, called by core::pool under the
+// gate's lock: wake() and joined() cost nothing, step() walks the workers once every 5 s.
+// Invariants: desired within min and max as far as workers that are not its own allow; only managed
 // workers are drained, and named (`remove`) once they are empty; no decision while paused or in an
 // outage; a name that was sent is never taken back; sequence always rises.
 #pragma once
@@ -48,7 +42,7 @@ struct scale_worker {
   std::string_view name;  // valid during the call
   standing stands = standing::serving;
   bool managed = false;
-  bool ready = false;   // neither checking, down nor ejected; said of drained ones too
+  bool ready = false;  // neither checking, down nor ejected; said of drained ones too
   bool empty = true;   // no attempt on it, abandoned ones included
   std::uint32_t slots = 1;
   double finish_seconds = 0;  // until its last attempt is predicted to end; 0 when empty
@@ -77,6 +71,12 @@ struct scale_step {
   std::uint32_t never_came = 0;            // workers given up on in this tick
 };
 
+//   busy = EWMA over 30 s of busy slots;  back = sum over waiting batches of min(1, est / T)
+//   base = workers for busy / target_utilization slots
+//   want = max(min, min(workers for busy / target_utilization + back slots,
+//                       max(workers for running + waiting slots, base))), at most max
+//   out  : to base at once; to want when waiting work / ready slots > 5 s has held for `sustain`
+//   in   : to the largest want of scale_in_window, only when <= 0.9 x current
 class scaling {
  public:
   static constexpr duration tick = 5s;
@@ -174,8 +174,7 @@ class scaling {
   std::uint32_t out_target(const scale_facts& facts, const census& c, instant now);
   void scale_out(std::uint32_t target, const scale_facts& facts, census& c, scale_step& out,
                  instant now);
-  std::uint32_t take_back(std::uint32_t most, const scale_facts& facts, census& c,
-                          scale_step& out);
+  std::uint32_t take_back(std::uint32_t most, const scale_facts& facts, census& c, scale_step& out);
   void scale_in(const scale_facts& facts, census& c, scale_step& out, instant now);
   void pick_victims(std::uint32_t count, const scale_facts& facts, census& c, scale_step& out);
   std::uint32_t name_empty(const scale_facts& facts, census& c) noexcept;
@@ -191,26 +190,26 @@ class scaling {
   void learn(duration startup) noexcept;
 
   autoscale_settings settings_;
-  std::vector<victim> victims_;           // by id
-  std::array<ask, 16> asks_{};            // oldest first; a 17th joins the newest
+  std::vector<victim> victims_;  // by id
+  std::array<ask, 16> asks_{};   // oldest first; a 17th joins the newest
   std::size_t asks_size_ = 0;
   window wants_;
-  way way_ = way::out;                    // of the standing decision, as the next two
+  way way_ = way::out;  // of the standing decision, as the next two
   std::uint64_t episode_ = 0, sequence_ = 0;
   std::string reason_;
   std::uint32_t desired_ = 0;
   std::optional<double> learned_startup_;
   double busy_ = 0;
-  std::uint32_t slots_per_worker_ = 1;    // of workers to come, as last known
+  std::uint32_t slots_per_worker_ = 1;  // of workers to come, as last known
   std::uint64_t never_came_ = 0;
   instant started_, deadline_;
-  instant measured_ = base::never;        // busy_ was brought up to date; `never`: not yet
-  instant complete_since_;                // wants_ holds everything from here on
+  instant measured_ = base::never;  // busy_ was brought up to date; `never`: not yet
+  instant complete_since_;          // wants_ holds everything from here on
   instant pressed_since_ = base::never;
-  instant told_{};                        // the standing decision, last
-  bool counted_ = false;                  // a tick was seen
-  bool alone_ = true;                     // no worker, none expected, nothing waiting
-  bool run_over_ = true;                  // the standing decision's cause has ceased
+  instant told_{};        // the standing decision, last
+  bool counted_ = false;  // a tick was seen
+  bool alone_ = true;     // no worker, none expected, nothing waiting
+  bool run_over_ = true;  // the standing decision's cause has ceased
 };
 
 }  // namespace weir::core
