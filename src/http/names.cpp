@@ -94,7 +94,7 @@ field_name classify(std::string_view name) noexcept {
   if (name.empty()) return field_name::other;
   const known_name& guess = known_names[slots[hash(name.size(), name.front(), name.back())]];
   if (guess.text.size() == name.size() && same_token(name.data(), guess.text)) return guess.known;
-  const bool of_weir = name.size() >= 5 && same_token(name.data(), "weir-");
+  const bool of_weir = name.size() >= 5 && name[4] == '-' && same_token(name.data(), "weir-");
   return of_weir ? field_name::weir_other : field_name::other;
 }
 

@@ -78,7 +78,10 @@ bool head_reader::read_field() {
   if (fields_.size() == limits_.fields_max)
     return fail(431, "The head has too many fields; the limit is fields_max.");
   field& f = fields_.emplace_back();
-  return read_name(f) && read_value(f) && take(f);
+  if (!read_name(f) || !read_value(f)) return false;
+  if (f.known == field_name::other) return true;
+  f.hop_by_hop = is_hop_by_hop(f.known);
+  return take(f);
 }
 
 bool head_reader::read_name(field& f) {
@@ -92,7 +95,6 @@ bool head_reader::read_name(field& f) {
   if (*at_ != ':' || at_ == first) return bad_name(*at_);
   f.name = {first, static_cast<std::size_t>(at_ - first)};
   f.known = classify(f.name);
-  f.hop_by_hop = is_hop_by_hop(f.known);
   ++at_;
   return true;
 }

@@ -40,37 +40,36 @@ inline const char* skip(const char* at, const char* end, std::uint8_t bits) noex
 inline __m128i load16(const char* at) noexcept {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
 }
-// All ones in each byte that is low <= byte <= high, unsigned.
+// All ones in each byte that is low <= byte <= high, all three ASCII: one wrapping addition moves
+// the range to the top of the signed numbers.
 inline __m128i within(__m128i bytes, char low, char high) noexcept {
-  const __m128i raised = _mm_max_epu8(bytes, _mm_set1_epi8(low));
-  return _mm_cmpeq_epi8(_mm_min_epu8(raised, _mm_set1_epi8(high)), bytes);
+  const __m128i moved = _mm_add_epi8(bytes, _mm_set1_epi8(static_cast<char>(127 - high)));
+  return _mm_cmpgt_epi8(moved, _mm_set1_epi8(static_cast<char>(126 - (high - low))));
 }
-// How many of the first bytes are set in a mask; 16 when all are.
-inline int leading_ones(__m128i mask) noexcept {
-  return std::countr_one(static_cast<unsigned>(_mm_movemask_epi8(mask)));
+inline unsigned bits_of(__m128i mask) noexcept {
+  return static_cast<unsigned>(_mm_movemask_epi8(mask));
 }
 
 // The first byte that is not a letter, a digit or '-', or some byte before it near the end.
 inline const char* skip_common_name(const char* at, const char* end) noexcept {
-  while (end - at >= 16) {
+  for (; end - at >= 16; at += 16) {
     const __m128i bytes = load16(at);
     const __m128i letters = within(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
-    const __m128i others = _mm_or_si128(within(bytes, '0', '9'), within(bytes, '-', '-'));
-    const int run = leading_ones(_mm_or_si128(letters, others));
-    at += run;
-    if (run < 16) break;
+    const __m128i others =
+        _mm_or_si128(within(bytes, '0', '9'), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+    const unsigned run = bits_of(_mm_or_si128(letters, others));
+    if (run != 0xffff) return at + std::countr_one(run);
   }
   return at;
 }
 
-// The first byte that cannot be part of a field value, or some byte before it near the end.
+// The first control character, HTAB too, or some byte before it near the end.
 inline const char* skip_common_value(const char* at, const char* end) noexcept {
-  while (end - at >= 16) {
+  for (; end - at >= 16; at += 16) {
     const __m128i bytes = load16(at);
-    const __m128i text = _mm_or_si128(within(bytes, 0x20, 0x7e), within(bytes, '\t', '\t'));
-    const int run = leading_ones(_mm_or_si128(text, within(bytes, '\x80', '\xff')));
-    at += run;
-    if (run < 16) break;
+    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    const unsigned hits = bits_of(_mm_or_si128(low, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))));
+    if (hits != 0) return at + std::countr_zero(hits);
   }
   return at;
 }
