@@ -95,6 +95,14 @@ taking take(body_source& s, gathered& out) {
   return taking::bad;
 }
 
+// A replayed prefix goes alone: keeping more of the body could move it in memory.
+taking take_next(body_source& s, gathered& out) {
+  const bool replays = !s.replay.empty();
+  if (replays) out.add_replay(std::exchange(s.replay, {}));
+  if (s.finished) return taking::ended;
+  return replays ? taking::more : take(s, out);
+}
+
 task<relay_end> send(loop& l, body_sink& sink, gathered& out, relay_progress& progress) {
   while (!out.all_sent()) {
     if (!sink.to) co_return relay_end::done;
@@ -158,8 +166,7 @@ task<relay_end> move_body(loop& l, body_source& source, body_sink& sink, buffer_
   for (unsigned round = 1;; ++round) {
     if (round % rounds_per_turn == 0) co_await yield{l};
     gathered out(sink.kind, head, keeper);
-    if (!source.replay.empty()) out.add_replay(std::exchange(source.replay, {}));
-    const taking got = source.finished ? taking::ended : take(source, out);
+    const taking got = take_next(source, out);
     if (got == taking::bad) co_return relay_end::source_bad;
     if (source.taken > source.taken_max) co_return relay_end::too_large;
     source.finished = got == taking::ended;

@@ -29,7 +29,7 @@ struct body_source {
   socket* from = nullptr;
   http::body_kind kind = http::body_kind::none;
   std::uint64_t left = 0;            // kind length: bytes of body still to come
-  http::chunk_decoder chunks;        // kind chunked
+  http::chunk_decoder chunks{};      // kind chunked
   std::string_view replay;           // body bytes (no framing) to send before all others
   std::string_view buffered;         // bytes read already, framing included; may hold more than
                                      // the body (then the rest stays here)

@@ -24,6 +24,7 @@ class timer {
   ~timer() { unlink(); }
 
   void set_action(action fire) noexcept { fire_ = fire; }
+  void set_action(action fire, void* context) noexcept { fire_ = fire, context_ = context; }
   instant at() const noexcept { return at_; }
   void disarm() noexcept { at_ = base::never; }   // stays linked until its place comes up
 

@@ -1,0 +1,366 @@
+#include "proxy/attempt.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/intake.hpp"
+
+namespace weir::proxy {
+namespace {
+
+using core::attempt_end;
+
+constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+
+fault fault_of(connect_outcome::kind k) {
+  switch (k) {
+    case connect_outcome::kind::timed_out: return fault::connect_timeout;
+    case connect_outcome::kind::unreachable: return fault::unreachable;
+    case connect_outcome::kind::unresolved: return fault::unresolved;
+    case connect_outcome::kind::tls_failed: return fault::tls_failed;
+    default: return fault::connect_refused;
+  }
+}
+
+// What core is told when something other than the worker's answer ended the attempt.
+attempt_end end_of(fault why) {
+  switch (why) {
+    case fault::connect_timeout: return attempt_end::connect_failed;
+    case fault::response_timeout: return attempt_end::response_timeout;
+    case fault::worker_stalled: return attempt_end::failed;
+    case fault::client_gone: return attempt_end::client_gone;
+    default: return attempt_end::client_fault;
+  }
+}
+
+std::string detail_of(fault why) {
+  switch (why) {
+    case fault::connect_timeout: return "no connection within the route's timeout.connect";
+    case fault::response_timeout: return "no response head within the route's timeout.response";
+    case fault::worker_stalled: return "no byte moved at the worker for the route's timeout.progress";
+    case fault::body_stalled: return "no byte of the body came for the route's timeout.progress";
+    case fault::total_timeout: return "the batch was not done within the route's timeout.total";
+    case fault::body_broken: return "the body's chunked framing is broken (RFC 9112 section 7.1)";
+    case fault::body_too_large: return "the body is over the route's body_max";
+    default: return {};
+  }
+}
+
+fault fault_of_upload(net::relay_end end) {
+  switch (end) {
+    case net::relay_end::source_bad: return fault::body_broken;
+    case net::relay_end::too_large: return fault::body_too_large;
+    default: return fault::client_gone;
+  }
+}
+
+bool from_client(net::relay_end end) {
+  return end != net::relay_end::done && end != net::relay_end::sink_failed &&
+         end != net::relay_end::interrupted;
+}
+
+}  // namespace
+
+attempt::attempt(exchange& x, const core::grant& grant)
+    : x_(x), loop_(x.in.loop), ticket_(*x.route->pool->gate, grant), upload_done_(x.in.loop) {
+  x.attempts = grant.attempt;
+  x.granted_last = loop_.now();
+}
+
+net::task<attempt_next> attempt::run(core::grant& next) {
+  const bool reached = co_await reach();
+  if (!reached) {
+    const attempt_next then = co_await give_up(next);
+    co_return then;
+  }
+  co_await send();
+  const bool answered = co_await read_head();
+  if (!answered) {
+    const attempt_next then = co_await give_up(next);
+    co_return then;
+  }
+  const attempt_next then = co_await judge(next);
+  co_return then;
+}
+
+// --- reaching the worker ------------------------------------------------------------------------
+
+net::task<bool> attempt::reach() {
+  links& pool_links = *x_.route->pool->links;
+  const core::worker_id worker = ticket_.grant().worker;
+  target_ = pool_links.target(worker);
+  if (x_.stopped()) {
+    stopped_by(x_.stop_reason());
+    co_return false;
+  }
+  if (!target_) {
+    failure_ = {attempt_end::connect_failed, fault::unresolved, "the worker was just removed"};
+    co_return false;
+  }
+  x_.worker = target_->name;
+  // What cannot be sent twice goes out on a connection that is proven live, or on a new one.
+  link_ = pool_links.take_idle(worker, !x_.may_repeat(attempt_end::stale_connection));
+  x_.connect_time = base::duration::zero();
+  bool open = true;
+  if (!link_) open = co_await open_link();
+  x_.worker_socket = open ? &link_->socket : nullptr;
+  co_return open;
+}
+
+net::task<bool> attempt::open_link() {
+  const instant began = loop_.now();
+  link_ = x_.route->pool->links->make(ticket_.grant().worker, target_);
+  x_.worker_socket = &link_->socket;
+  x_.deadlines.connecting(began);
+  x_.arm();
+  connect_outcome o = co_await connect(*link_);
+  x_.deadlines.connected();
+  x_.connect_time = loop_.now() - began;
+  if (o.what == connect_outcome::kind::connected && !x_.stopped()) co_return true;
+  if (x_.stopped()) stopped_by(x_.stop_reason());
+  else failure_ = {attempt_end::connect_failed, fault_of(o.what), std::move(o.detail)};
+  x_.worker_socket = nullptr;
+  link_.reset();
+  co_return false;
+}
+
+// --- sending the request ------------------------------------------------------------------------
+
+net::task<void> attempt::send() {
+  if (!x_.route_settings().rewrite.preserve_host) write_forwarded_head(x_, link_->target->host);
+  const std::size_t common = x_.request_head.size();
+  http::finish_request_head(ticket_.grant().attempt, x_.request_head);
+  if (x_.attempts == 1 && x_.wants_copy()) x_.copy.start(*x_.plan);
+  x_.upload.replay = x_.copy.bytes();
+  request_begun_ = true;
+  x_.sent_last = loop_.now();
+  const bool at_hand = x_.upload.finished || (x_.upload.kind == http::body_kind::length &&
+                                              x_.upload.left <= x_.upload.buffered.size());
+  if (at_hand) {
+    const net::relay_end end = co_await send_body(x_.request_head);
+    upload_ended(end);
+    x_.request_head.resize(common);
+    co_return;
+  }
+  uploading_ = true;
+  out_ = x_.request_head;   // the child sends it: the common part may be needed again meanwhile
+  x_.request_head.resize(common);
+  net::spawn(send_rest(std::exchange(x_.expects_continue, false)));
+}
+
+// The child: runs beside the wait for the response.
+net::task<void> attempt::send_rest(bool promised) {
+  const std::string request = std::exchange(out_, {});
+  net::relay_end end = net::relay_end::done;
+  if (promised && x_.upload.taken == 0 && x_.upload.buffered.empty())
+    end = co_await net::write_all(loop_, x_.owner->client(), go_on, x_.upload_progress);
+  if (end == net::relay_end::done) end = co_await send_body(request);
+  else if (end == net::relay_end::sink_failed) end = net::relay_end::source_failed;
+  upload_ended(end);
+  uploading_ = false;
+  upload_done_.ring();
+}
+
+net::task<net::relay_end> attempt::send_body(std::string_view head) {
+  x_.upload_progress.last_progress = loop_.now();
+  x_.deadlines.upload_due(true);
+  x_.arm();
+  net::body_sink sink{&link_->socket, x_.upload.kind, head, 0};
+  net::body_keeper* keeper = x_.copy.keeping() ? &x_.copy : nullptr;
+  const net::relay_end end = co_await net::relay(loop_, x_.upload, sink, x_.in.bodies,
+                                                 x_.upload_progress, keeper);
+  co_return end;
+}
+
+void attempt::upload_ended(net::relay_end end) {
+  upload_end_ = end;
+  x_.deadlines.upload_due(false);
+  if (x_.copy.limit_hit()) const_cast<telemetry::counter*>(x_.copy.limit_hit())->add(x_.in.shard);
+  if (end == net::relay_end::done || end == net::relay_end::sink_failed) {
+    x_.deadlines.request_sent(loop_.now());
+    x_.arm();
+  }
+  if (from_client(end)) x_.stop(fault_of_upload(end));
+}
+
+net::task<void> attempt::stop_upload() {
+  if (!uploading_) co_return;
+  x_.owner->client().interrupt();
+  link_->socket.interrupt();
+  co_await upload_done_;
+  x_.owner->client().clear_interrupts();
+  link_->socket.clear_interrupts();
+}
+
+// --- reading the response's head ----------------------------------------------------------------
+
+net::task<bool> attempt::read_head() {
+  const http::head_limits& limits = x_.plan->head_limits;
+  std::size_t scanned = 0;
+  for (;;) {
+    if (!response_.empty()) {
+      const auto o = http::parse_response(response_.view(), limits, scanned, x_.is_head, head_);
+      if (o.what == http::parse_outcome::kind::bad) {
+        failure_ = {attempt_end::failed, fault::worker_protocol, std::string(o.reason)};
+        co_return false;
+      }
+      if (o.what == http::parse_outcome::kind::complete) {
+        response_.consume(o.consumed);
+        scanned = 0;
+        if (head_.status >= 200) co_return true;
+        const bool told = co_await take_interim();
+        if (!told) co_return false;
+        continue;
+      }
+    }
+    const bool more = co_await read_some();
+    if (!more) co_return false;
+  }
+}
+
+net::task<bool> attempt::read_some() {
+  for (;;) {
+    const net::wake woken = co_await link_->socket.readable();
+    if (woken == net::wake::interrupted || x_.stopped()) {
+      stopped_by(x_.stop_reason());
+      co_return false;
+    }
+    const net::io r = link_->socket.try_read(
+        response_.room(x_.in.bodies, x_.plan->limits.head_bytes_max + 1));
+    if (r.what == net::io::kind::blocked) {
+      if (response_.empty()) response_.release();
+      continue;
+    }
+    if (r.what == net::io::kind::done) {
+      response_.filled(r.bytes);
+      co_return true;
+    }
+    closed_without_answer();
+    co_return false;
+  }
+}
+
+// 100 was answered by weir itself when the slot was granted; others go on to a 1.1 client.
+net::task<bool> attempt::take_interim() {
+  if (head_.status == 100 || x_.client_minor_zero || x_.client_lost) co_return true;
+  out_.clear();
+  http::write_interim_head(head_, out_);
+  const net::relay_end end =
+      co_await net::write_all(loop_, x_.owner->client(), out_, x_.download_progress);
+  if (end == net::relay_end::done) co_return true;
+  stopped_by(x_.stopped() ? x_.stop_reason() : fault::client_gone);
+  co_return false;
+}
+
+// A reused connection that ends before a byte of the answer was most likely closed before it saw the
+// request: nobody's fault (RFC 9112 section 9.3.1).
+void attempt::closed_without_answer() {
+  const bool stale = link_->uses > 0 && response_.empty();
+  failure_ = {stale ? attempt_end::stale_connection : attempt_end::failed, fault::worker_closed,
+              "worker '" + x_.worker + "' closed the connection before it answered"};
+}
+
+void attempt::stopped_by(fault why) { failure_ = {end_of(why), why, detail_of(why)}; }
+
+// --- what to do with it -------------------------------------------------------------------------
+
+net::task<attempt_next> attempt::judge(core::grant& next) {
+  x_.deadlines.response_begun();
+  x_.first_byte = loop_.now();
+  const unsigned status = head_.status;
+  const bool busy = x_.route->busy.test(status) && head_.find(http::field_name::retry_after);
+  if (!busy && !x_.route->failure.test(status)) {
+    const attempt_next then = co_await relay_response();
+    co_return then;
+  }
+  co_await stop_upload();
+  const attempt_next then =
+      co_await send_back(busy ? attempt_end::busy : attempt_end::failed, next);
+  co_return then;
+}
+
+// A busy or failing answer: core says whether the batch goes on elsewhere or the answer is relayed.
+net::task<attempt_next> attempt::send_back(attempt_end end, core::grant& next) {
+  if (x_.stopped()) {
+    stopped_by(x_.stop_reason());
+    const attempt_next then = co_await give_up(next);
+    co_return then;
+  }
+  count(end);
+  const core::verdict v = ticket_.finish(report_of(end), loop_.now());
+  if (v.what == core::verdict::kind::granted || v.what == core::verdict::kind::waiting) {
+    x_.retried_for = end;
+    part_with_link();
+    co_return take_verdict(v, next);
+  }
+  x_.batch = {};
+  const attempt_next then = co_await relay_response();
+  co_return then;
+}
+
+// The attempt failed without an answer to relay.
+net::task<attempt_next> attempt::give_up(core::grant& next) {
+  co_await stop_upload();
+  if (x_.stopped() && failure_.what != x_.stop_reason()) stopped_by(x_.stop_reason());
+  const bool abandoned = link_ && request_begun_ && failure_.end != attempt_end::failed &&
+                         failure_.end != attempt_end::stale_connection;
+  core::attempt_report report = report_of(failure_.end);
+  report.slot_abandoned = abandoned;
+  count(failure_.end);
+  const core::batch_id batch = x_.batch;
+  const core::verdict v = ticket_.finish(report, loop_.now());
+  if (abandoned) {
+    x_.worker_socket = nullptr;
+    link_->home.abandon(std::move(link_), *x_.route->pool->gate, batch,
+                        x_.route->pool->abandoned_hold);
+  }
+  part_with_link();
+  if (v.what == core::verdict::kind::granted || v.what == core::verdict::kind::waiting) {
+    x_.retried_for = failure_.end;
+    co_return take_verdict(v, next);
+  }
+  x_.batch = {};
+  co_await answer(x_, failure_.what, std::move(failure_.detail), v.retry_after);
+  co_return attempt_next::finished;
+}
+
+attempt_next attempt::take_verdict(const core::verdict& v, core::grant& next) {
+  x_.deadlines.attempt_ended();
+  x_.go_on();
+  x_.arm();
+  x_.route->pool->retries[static_cast<std::size_t>(x_.retried_for)]->add(x_.in.shard);
+  next = v.grant;
+  return v.what == core::verdict::kind::granted ? attempt_next::granted : attempt_next::waiting;
+}
+
+core::attempt_report attempt::report_of(attempt_end end) {
+  core::attempt_report r;
+  r.end = end;
+  r.may_retry = x_.may_repeat(end) && retryable_stop();
+  r.retry_after = end == attempt_end::busy ? worker_retry_after() : base::duration{};
+  r.has_response = head_.status >= 200;
+  x_.cell.now = verdict_cell::state::waiting;
+  x_.cell.settled.reset();
+  return r;
+}
+
+// A batch whose client left or whose time is up does not go on, whatever the attempt was.
+bool attempt::retryable_stop() const noexcept {
+  const fault f = x_.stop_reason();
+  return f == fault::none || f == fault::connect_timeout || f == fault::response_timeout ||
+         f == fault::worker_stalled;
+}
+
+void attempt::count(attempt_end end) {
+  if (!target_) return;
+  const auto& c = target_->attempts[static_cast<std::size_t>(end)];
+  if (c) c->add(x_.in.shard);
+}
+
+net::task<attempt_next> run_attempt(exchange& x, core::grant grant, core::grant& next) {
+  attempt a(x, grant);
+  const attempt_next then = co_await a.run(next);
+  co_return then;
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,73 @@
+// One attempt of a batch on a worker: reach it, send the request (its body, when long, by a child
+// coroutine while the response is awaited), read the response's head, and either relay the response
+// or hand the batch back to core for another attempt. Lives in the frame of run_attempt, on one loop.
+#pragma once
+
+#include <string>
+
+#include "proxy/session.hpp"
+
+namespace weir::proxy {
+
+class attempt {
+ public:
+  attempt(exchange& x, const core::grant& grant);
+
+  // `next` is the grant to go on with when the answer is `granted`.
+  net::task<attempt_next> run(core::grant& next);
+
+ private:
+  // How an attempt failed: what core is told, what the client is told if it comes to that.
+  struct failure {
+    core::attempt_end end = core::attempt_end::failed;
+    fault what = fault::none;
+    std::string detail;
+  };
+
+  net::task<bool> reach();
+  net::task<bool> open_link();
+  net::task<void> send();
+  net::task<void> send_rest(bool promised);
+  net::task<net::relay_end> send_body(std::string_view head);
+  void upload_ended(net::relay_end end);
+  net::task<void> stop_upload();
+
+  net::task<bool> read_head();
+  net::task<bool> read_some();
+  net::task<bool> take_interim();
+  void closed_without_answer();
+  void stopped_by(fault why);
+
+  net::task<attempt_next> judge(core::grant& next);
+  net::task<attempt_next> send_back(core::attempt_end end, core::grant& next);
+  net::task<attempt_next> give_up(core::grant& next);
+  net::task<attempt_next> relay_response();
+  net::task<net::relay_end> relay_body(net::body_source& body, net::body_sink& sink);
+  http::body_kind write_head();
+  void response_ended(net::relay_end end, const net::body_source& body, http::body_kind framing);
+  void finish(core::attempt_end end, bool abandoned);
+  attempt_next take_verdict(const core::verdict& v, core::grant& next);
+  core::attempt_report report_of(core::attempt_end end);
+  bool retryable_stop() const noexcept;
+  base::duration worker_retry_after() const;
+  void learn_idle_life();
+  bool answer_at_hand() const noexcept;
+  void give_link_back();
+  void part_with_link();
+  void count(core::attempt_end end);
+
+  exchange& x_;
+  net::loop& loop_;
+  ticket ticket_;
+  target_ptr target_;
+  link_ptr link_;
+  input response_;
+  http::response_head head_;
+  std::string out_;                  // the response head to the client
+  net::signal upload_done_;
+  net::relay_end upload_end_ = net::relay_end::done;
+  bool uploading_ = false, request_begun_ = false;
+  failure failure_;
+};
+
+}  // namespace weir::proxy

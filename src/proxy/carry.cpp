@@ -1,0 +1,155 @@
+// The way of a batch through the proxy: route, admit, wait for a slot, attempt until it is answered.
+#include <algorithm>
+#include <cctype>
+
+#include "http/structured.hpp"
+#include "proxy/intake.hpp"
+#include "proxy/session.hpp"
+
+namespace weir::proxy {
+namespace {
+
+core::batch_facts facts_of(const exchange& x, const intake& read) {
+  core::batch_facts f;
+  f.owner = x.owner_number;
+  f.route = x.route->core_route;
+  f.tenant = x.tenant;
+  f.tenant_hash = read.tenant_hash;
+  f.label = x.batch_id();
+  f.units = read.units;
+  f.affinity = read.tenant_hash;
+  f.held_bytes = x.upload.buffered.size();
+  f.urgency = read.urgency;
+  f.wait_max = x.route_settings().timeout.queue;
+  f.client_deadline = read.deadline;
+  f.retry = x.route_settings().retry;
+  return f;
+}
+
+void observe_wait(exchange& x, wait_outcome how, instant since) {
+  const base::duration waited = x.in.loop.now() - since;
+  x.queued += waited;
+  x.route->pool->queue_wait[static_cast<std::size_t>(how)]->observe(x.in.shard, waited);
+}
+
+bool can_serve(exchange& x) {
+  return x.route->pool->gate->with(x.in.loop.now(),
+                                   [](core::pool& p, instant) { return p.can_serve(); });
+}
+
+std::string why_refused(core::refusal why, const std::string& pool) {
+  switch (why) {
+    case core::refusal::queue_full:
+      return "pool '" + pool + "' holds as many waiting batches as queue.max_batches allows; send "
+             "it again after Retry-After";
+    case core::refusal::queue_bytes_full:
+      return "pool '" + pool + "' holds as many bytes of waiting batches as queue.max_bytes allows; "
+             "send it again after Retry-After";
+    case core::refusal::deadline:
+      return "the batch's Weir-Deadline cannot be met by pool '" + pool + "' with the work that is "
+             "before it; allow more time, or send it again after Retry-After";
+    case core::refusal::wait_expired:
+      return "no slot of pool '" + pool + "' became free within the smaller of queue.max_wait and "
+             "the route's timeout.queue; send it again after Retry-After";
+    case core::refusal::no_worker:
+      return "pool '" + pool + "' has no worker and none can come; add one or configure autoscale";
+    case core::refusal::retries_exhausted:
+      return "every attempt that the route's retry settings allow has failed";
+    case core::refusal::cancelled: return "the batch was cancelled through the admin API";
+    case core::refusal::closing: return "weir is shutting down; send it to another instance";
+    case core::refusal::none: break;
+  }
+  return {};
+}
+
+net::task<void> refuse(exchange& x, core::refusal why, base::duration retry_after) {
+  x.batch = {};
+  const bool serves = why != core::refusal::wait_expired || can_serve(x);
+  const fault f = fault_of(why, serves);
+  co_await answer(x, f, why_refused(why, x.route->pool->name), retry_after);
+}
+
+// The batch's wait is over without a grant: its own doing, a limit's, or the pool's.
+net::task<void> leave_queue(exchange& x, instant since) {
+  if (x.cell.now == verdict_cell::state::evicted) {
+    const bool expired = x.cell.why == core::refusal::wait_expired;
+    observe_wait(x, expired ? wait_outcome::expired : wait_outcome::refused, since);
+    co_await refuse(x, x.cell.why, x.cell.retry_after);
+    co_return;
+  }
+  x.route->pool->gate->cancel(x.batch, x.in.loop.now());
+  x.batch = {};
+  const bool gone = x.stop_reason() == fault::client_gone;
+  observe_wait(x, gone ? wait_outcome::client_gone : wait_outcome::expired, since);
+  co_await answer(x, x.stop_reason(), "the batch waited for a slot until timeout.total passed", {});
+}
+
+// True: x.cell.grant is the batch's grant.
+net::task<bool> wait_for_grant(exchange& x) {
+  const instant since = x.in.loop.now();
+  if (x.upload.buffered.empty() && x.route_settings().rewrite.preserve_host) x.input.release();
+  co_await x.cell.settled;
+  if (x.cell.now == verdict_cell::state::granted) {
+    observe_wait(x, wait_outcome::granted, since);
+    co_return true;
+  }
+  co_await leave_queue(x, since);
+  co_return false;
+}
+
+net::task<void> attempt_until_done(exchange& x, core::grant grant) {
+  for (;;) {
+    core::grant next;
+    const attempt_next then = co_await run_attempt(x, grant, next);
+    if (then == attempt_next::finished) co_return;
+    grant = next;
+    if (then == attempt_next::granted) continue;
+    const bool granted = co_await wait_for_grant(x);
+    if (!granted) co_return;
+    grant = x.cell.grant;
+  }
+}
+
+net::task<void> admit(exchange& x, const intake& read) {
+  const instant now = x.in.loop.now();
+  x.admitted = now;
+  const core::admission a = x.route->pool->gate->admit(facts_of(x, read), now);
+  if (a.what == core::admission::kind::refused) {
+    observe_wait(x, wait_outcome::refused, now);
+    co_await refuse(x, a.why, a.retry_after);
+    co_return;
+  }
+  x.batch = a.batch;
+  core::grant grant = a.grant;
+  if (a.what == core::admission::kind::granted) {
+    observe_wait(x, wait_outcome::granted, now);
+  } else {
+    const bool granted = co_await wait_for_grant(x);
+    if (!granted) co_return;
+    grant = x.cell.grant;
+  }
+  co_await attempt_until_done(x, grant);
+}
+
+}  // namespace
+
+net::task<void> carry(exchange& x) {
+  intake read;
+  if (!take_in(x, read)) {
+    co_await answer(x, read.bad, std::move(read.detail), base::duration{});
+    co_return;
+  }
+  const auto& t = x.route_settings().timeout;
+  x.deadlines.begin({t.connect, t.progress, t.response, t.total}, x.in.loop.now());
+  x.owner->timer().set_action(&exchange::timer_fired, &x);
+  x.arm();
+  x.owner->client().on_departure(&exchange::client_departed, &x);
+  x.owner_number = x.in.waiting.enter(x.cell);
+  if (x.owner->client().peer_closed() || x.owner->client().broken()) exchange::client_departed(&x);
+  if (x.stopped()) co_await answer(x, x.stop_reason(), {}, {});
+  else co_await admit(x, read);
+  x.in.waiting.leave(x.owner_number);
+  x.owner->client().on_departure(nullptr, nullptr);
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,120 @@
+#include "proxy/exchange.hpp"
+
+#include <sys/ioctl.h>
+
+#include <algorithm>
+
+#include "proxy/session.hpp"
+
+namespace weir::proxy {
+namespace {
+
+fault fault_of(core::deadline d, const exchange& x) {
+  switch (d) {
+    case core::deadline::connect: return fault::connect_timeout;
+    case core::deadline::upload:
+      return x.upload_progress.waits_for_source ? fault::body_stalled : fault::worker_stalled;
+    case core::deadline::response: return fault::response_timeout;
+    case core::deadline::download:
+      return x.download_progress.waits_for_source ? fault::worker_stalled : fault::client_gone;
+    case core::deadline::total: return fault::total_timeout;
+    case core::deadline::none: break;
+  }
+  return fault::none;
+}
+
+}  // namespace
+
+exchange::exchange(hall& h) : in(h), cell(h.loop) {}
+
+void exchange::begin(session& s, instant now) {
+  owner = &s;
+  plan = in.plan;
+  route = nullptr;
+  for (std::string* text : {&request_head, &method, &tenant, &target, &host, &worker}) text->clear();
+  idempotent = has_key = is_head = expects_continue = false;
+  keep_alive = client_minor_zero = response_begun = cut_short = client_lost = false;
+  upload = net::body_source{};
+  upload_progress = download_progress = {};
+  copy.stop();
+  worker_socket = nullptr;
+  cell.now = verdict_cell::state::waiting;
+  cell.settled.reset();
+  batch = {};
+  began = head_read = admitted = granted_last = first_byte = sent_last = now;
+  queued = {};
+  connect_time = base::duration{-1};
+  began_unix_ms = in.wall_ms();
+  status = 0;
+  attempts = 0;
+  failed = fault::none;
+  retried_for = core::attempt_end::succeeded;
+  response_bytes = 0;
+  stop_ = fault::none;
+}
+
+void exchange::stop(fault why) {
+  if (stopped()) return;
+  stop_ = why;
+  if (cell.now == verdict_cell::state::waiting) cell.now = verdict_cell::state::interrupted;
+  cell.settled.ring();
+  owner->client().interrupt();
+  if (worker_socket) worker_socket->interrupt();
+}
+
+void exchange::go_on() noexcept {
+  stop_ = fault::none;
+  owner->client().clear_interrupts();
+}
+
+core::deadlines::moved exchange::moved() const noexcept {
+  return {upload_progress.last_progress, download_progress.last_progress};
+}
+
+void exchange::arm() { in.loop.timers().arm(owner->timer(), deadlines.next(moved())); }
+
+void exchange::timer_fired(void* context) {
+  exchange& x = *static_cast<exchange*>(context);
+  const core::deadline d = x.deadlines.expired(x.moved(), x.in.loop.now());
+  if (d == core::deadline::none) return x.arm();
+  x.stop(fault_of(d, x));
+}
+
+// A reset means gone. A FIN means gone when part of the body can never come any more, or when the
+// route says so; else it is a half-close: the client still waits for its answer.
+bool exchange::client_has_left() const noexcept {
+  net::socket& c = owner->client();
+  if (c.broken()) return true;
+  if (!c.peer_closed()) return false;
+  if (route && route_settings().half_close == config::half_close_action::abort) return true;
+  if (upload.finished || upload.kind != http::body_kind::length || c.is_tls()) return false;
+  int unread = 0;
+  ::ioctl(c.fd(), FIONREAD, &unread);
+  return static_cast<std::uint64_t>(unread) + upload.buffered.size() < upload.left;
+}
+
+void exchange::client_departed(void* context) {
+  exchange& x = *static_cast<exchange*>(context);
+  if (!x.client_has_left()) return;
+  const bool runs = x.worker_socket != nullptr;
+  const bool whole = x.upload.complete();
+  if (runs && whole && x.route_settings().on_client_gone == config::gone_action::finish) {
+    x.client_lost = true;
+    return;
+  }
+  x.stop(fault::client_gone);
+}
+
+bool exchange::wants_copy() const noexcept {
+  return upload.kind != http::body_kind::none &&
+         (idempotent || has_key || route_settings().retry.unsafe);
+}
+
+bool exchange::may_repeat(core::attempt_end end) const noexcept {
+  const bool untouched = upload.taken == 0;
+  const bool whole = upload.kind == http::body_kind::none || untouched || copy.keeping();
+  const core::request_traits traits{idempotent, has_key, whole, response_begun};
+  return core::may_repeat(traits, end, route_settings().retry);
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,54 @@
+#include "proxy/hall.hpp"
+
+#include <openssl/rand.h>
+#include <time.h>
+
+#include "base/check.hpp"
+#include "proxy/exchange.hpp"
+
+namespace weir::proxy {
+namespace {
+
+constexpr std::size_t exchanges_kept = 1024;
+
+}  // namespace
+
+hall::hall(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed)
+    : loop(l), shard(l.index()), log(access), seed(tenant_seed), waiting(l.index()) {}
+
+hall::~hall() = default;
+
+std::unique_ptr<exchange> hall::take_exchange() {
+  if (exchanges_.empty()) return std::make_unique<exchange>(*this);
+  std::unique_ptr<exchange> x = std::move(exchanges_.back());
+  exchanges_.pop_back();
+  return x;
+}
+
+void hall::give_back(std::unique_ptr<exchange> x) {
+  x->input.release();
+  x->copy.stop();
+  x->plan.reset();
+  if (exchanges_.size() < exchanges_kept) exchanges_.push_back(std::move(x));
+}
+
+void hall::write_random_hex(char* out, std::size_t digits) {
+  static constexpr char hex[] = "0123456789abcdef";
+  for (std::size_t i = 0; i < digits; i += 2) {
+    if (random_used_ == random_.size()) {
+      WEIR_CHECK(RAND_bytes(random_.data(), static_cast<int>(random_.size())) == 1);
+      random_used_ = 0;
+    }
+    const unsigned char byte = random_[random_used_++];
+    out[i] = hex[byte >> 4];
+    out[i + 1] = hex[byte & 15];
+  }
+}
+
+std::int64_t hall::wall_ms() const noexcept {
+  timespec t;
+  clock_gettime(CLOCK_REALTIME_COARSE, &t);
+  return std::int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1'000'000;
+}
+
+}  // namespace weir::proxy

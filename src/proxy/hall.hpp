@@ -1,0 +1,49 @@
+// What all sessions of one loop share: the loop, its buffers, the waiting room, the current plan and
+// the telemetry shard. One per loop, owned by its door; used by the loop's thread only.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/buffers.hpp"
+#include "net/loop.hpp"
+#include "proxy/plan.hpp"
+#include "proxy/waiting_room.hpp"
+
+namespace weir::proxy {
+
+class exchange;
+
+struct hall {
+  hall(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed);
+  ~hall();
+
+  net::loop& loop;
+  unsigned shard;
+  telemetry::access_log* log;             // null: off
+  std::uint64_t seed;                     // of tenant hashes: the same on every loop
+  plan_ptr plan;
+  waiting_room waiting;
+  net::buffer_pool heads{4 * 1024, 1024};
+  net::buffer_pool bodies{64 * 1024, 64};
+  bool draining = false;                  // no new work on kept-alive connections
+  std::string scratch;                    // of the router
+
+  std::unique_ptr<exchange> take_exchange();
+  void give_back(std::unique_ptr<exchange> x);
+
+  // 32 hex digits of unguessable randomness.
+  void write_random_hex(char* out, std::size_t digits);
+  std::int64_t wall_ms() const noexcept;  // Unix time of this turn
+
+ private:
+  std::array<unsigned char, 1024> random_{};
+  std::size_t random_used_ = 1024;
+  std::vector<std::unique_ptr<exchange>> exchanges_;
+};
+
+}  // namespace weir::proxy

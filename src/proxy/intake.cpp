@@ -1,0 +1,159 @@
+#include "proxy/intake.hpp"
+
+#include <optional>
+
+#include "http/structured.hpp"
+#include "proxy/session.hpp"
+
+namespace weir::proxy {
+namespace {
+
+using http::field_name;
+
+bool refuse(intake& read, fault why, std::string detail) {
+  read.bad = why;
+  read.detail = std::move(detail);
+  return false;
+}
+
+// FNV-1a over a secret seed: tenants are spread over core's table, and strangers cannot aim.
+std::uint64_t hash_of(std::string_view text, std::uint64_t seed) {
+  if (text.empty()) return 0;
+  std::uint64_t h = 0xcbf29ce484222325ull ^ seed;
+  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
+  h ^= h >> 32;
+  return h ? h : 1;
+}
+
+bool find_route(exchange& x, intake& read) {
+  const auto field = [&](std::string_view name, std::size_t nth) -> std::optional<std::string_view> {
+    for (const http::field& f : x.head.fields)
+      if (http::iequals(f.name, name) && nth-- == 0) return f.value;
+    return std::nullopt;
+  };
+  const core::route_request asked{x.head.authority, x.head.path, x.head.method, field};
+  const auto found = x.plan->router.find(asked, x.in.scratch);
+  if (!found)
+    return refuse(read, fault::no_route,
+                  "no route takes this host, path, method and header fields; see `routes` in the "
+                  "configuration");
+  x.route = &x.plan->routes[*found];
+  return true;
+}
+
+bool take_body(exchange& x, intake& read) {
+  const config::route& r = x.route_settings();
+  x.upload.taken_max = r.body_max;
+  if (x.head.body != http::body_kind::length || x.head.content_length <= r.body_max) return true;
+  x.plan->hits.body->add(x.in.shard);
+  return refuse(read, fault::body_too_large,
+                "Content-Length is over the route's body_max of " + std::to_string(r.body_max) +
+                    " bytes; send it in smaller batches");
+}
+
+bool take_key(exchange& x, intake& read) {
+  const http::field* key = x.head.find(field_name::idempotency_key);
+  if (!key) return true;
+  x.has_key = http::parse_idempotency_key(key->value).has_value();
+  return x.has_key || refuse(read, fault::bad_field,
+                             "Idempotency-Key: expected one string of 1 to 255 visible ASCII "
+                             "characters, quoted or bare");
+}
+
+bool take_deadline(exchange& x, intake& read) {
+  const http::field* f = x.head.find(field_name::weir_deadline);
+  if (!f) return true;
+  const auto left = http::parse_deadline(f->value, x.began_unix_ms);
+  if (!left)
+    return refuse(read, fault::bad_field,
+                  "Weir-Deadline: expected seconds from now such as 30 or 2.5, or an HTTP or RFC "
+                  "3339 date");
+  read.deadline = base::after(x.in.loop.now(), *left);
+  return true;
+}
+
+bool take_cost(exchange& x, intake& read) {
+  const config::cost_source& c = x.route_settings().cost;
+  if (c.kind == config::cost_kind::fixed) read.units = c.fixed;
+  if (c.kind == config::cost_kind::bytes && x.head.body == http::body_kind::length)
+    read.units = static_cast<double>(x.head.content_length);
+  if (c.kind != config::cost_kind::header) return true;
+  const http::field* f = x.head.find(std::string_view(c.header));
+  if (!f) return true;
+  const auto units = http::parse_number(f->value);
+  if (!units)
+    return refuse(read, fault::bad_field,
+                  c.header + ": expected a number of at least 0, it is the batch's cost");
+  read.units = *units;
+  return true;
+}
+
+void take_tenant(exchange& x, intake& read) {
+  const std::string& name = x.route_settings().tenant_header;
+  if (name.empty()) return;
+  if (const http::field* f = x.head.find(std::string_view(name))) x.tenant.assign(f->value);
+  read.tenant_hash = hash_of(x.tenant, x.in.seed);
+}
+
+// RFC 9218 §4: what does not parse is ignored.
+void take_priority(exchange& x, intake& read) {
+  const http::field* f = x.head.find(field_name::priority);
+  if (!f) return;
+  if (const auto p = http::parse_priority(f->value)) read.urgency = p->urgency;
+}
+
+void take_framing(exchange& x) {
+  x.keep_alive = x.head.keep_alive;
+  x.upload.from = &x.owner->client();
+  x.upload.kind = x.head.body;
+  x.upload.left = x.head.content_length;
+  x.upload.finished = x.head.body == http::body_kind::none;
+  x.upload.buffered = x.input.view();
+  x.upload.chunks = http::chunk_decoder({x.plan->limits.chunk_line_bytes_max,
+                                         x.plan->limits.trailer_bytes_max});
+}
+
+void take_line(exchange& x) {
+  x.method.assign(x.head.method);
+  x.target.assign(x.head.target);
+  x.host.assign(x.head.authority);
+  x.idempotent = x.head.idempotent;
+  x.is_head = x.head.is_head;
+  x.expects_continue = x.head.expect_continue;
+  x.client_minor_zero = x.head.version_minor == 0;
+  x.in.write_random_hex(x.id.data(), x.id.size());
+}
+
+}  // namespace
+
+void write_forwarded_head(exchange& x, std::string_view host) {
+  char trace[] = "00-00000000000000000000000000000000-0000000000000000-01";
+  std::copy(x.id.begin(), x.id.end(), trace + 3);
+  std::copy_n(x.id.begin() + 8, 16, trace + 36);
+  http::forward_request f;
+  f.head = &x.head;
+  f.strip_prefix = x.route_settings().rewrite.strip_prefix;
+  f.host = host;
+  f.changes = &x.route->request_edits;
+  f.client_address = x.owner->peer();
+  f.client_tls = x.owner->client().is_tls();
+  f.client_trusted = x.owner->peer_trusted();
+  f.batch_id = x.batch_id();
+  f.traceparent = {trace, sizeof trace - 1};
+  x.request_head.clear();
+  http::write_request_head(f, x.request_head);
+}
+
+bool take_in(exchange& x, intake& read) {
+  take_line(x);
+  take_framing(x);
+  const bool good = find_route(x, read) && take_body(x, read) && take_key(x, read) &&
+                    take_deadline(x, read) && take_cost(x, read);
+  if (!good) return false;
+  take_tenant(x, read);
+  take_priority(x, read);
+  if (x.route_settings().rewrite.preserve_host) write_forwarded_head(x, {});
+  return true;
+}
+
+}  // namespace weir::proxy
