@@ -178,7 +178,7 @@ class ViewsTest(BacklogCase):
     async def test_a_waiting_batch_is_explained(self):
         await self.start()
         await self.wait_in_line("/mine")
-        label = (await self.door.queue())[0]["id"]
+        label = (await self.door.queue())[0]["batch"]
         response = await self.door.api("GET", f"/v1/explain?batch={label}")
         self.assertEqual(response.status, 200, response)
         self.assertIn("wait", response.body.decode().lower())

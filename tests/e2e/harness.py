@@ -206,7 +206,7 @@ class Weir:
 
     async def queue(self, pool="loaders"):
         """The waiting batches in order of dispatch."""
-        return (await self.get(f"/v1/queue?pool={pool}&limit=1000"))["batches"]
+        return (await self.get(f"/v1/queue?pool={pool}&limit=500"))["batches"]
 
     async def waiting(self, count, pool="loaders"):
         async def matches():
