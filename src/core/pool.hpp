@@ -58,15 +58,17 @@ class pool {
 
   // --- the pool itself -----------------------------------------------------------------------
   void configure(const pool_settings& settings, instant now);  // keeps all state
-  void pause(instant now);    // hold the backlog: admit and queue, grant nothing
+  void pause(instant now);  // hold the backlog: admit and queue, grant nothing
   void resume(instant now);
-  void close(instant now);    // shutting down: evicts what waits, admits nothing more
+  void close(instant now);  // shutting down: evicts what waits, admits nothing more
   // Everything whose time has come: wait limits, backoffs, ejection ends, slow start, abandoned
   // slots, probes, scaling ticks. Call when now >= next_deadline().
   void expire(instant now);
   instant next_deadline() const noexcept;
-  // Delivery of a scale-in naming workers began: their drains cannot be taken back any more.
-  void removal_sent(std::span<const std::string> names, instant now);
+  // Delivery of a scale-in naming workers is about to begin: their drains cannot be taken back any
+  // more. False: one of them was taken back meanwhile, a newer decision is on its way, and this one
+  // must not be sent.
+  bool removal_sent(std::span<const std::string> names, instant now);
 
   // What calls left for the shell; it swaps the vectors out or clears them.
   effects& pending() noexcept;

@@ -87,6 +87,9 @@ struct attempt_report {
   bool slot_abandoned = false;  // the worker may still be at it: keep the slot until release_slot
                                 // or abandoned_hold
   duration retry_after{};       // the worker's, when busy
+  bool has_response = false;    // a worker's answer is there to be relayed: a batch that is not
+                                // tried again is then `done`, else `failed`
+  bool nothing_sent = false;    // no byte of the request left: safe to repeat whatever may_retry
 };
 
 // What becomes of a batch whose attempt ended.

@@ -1,0 +1,56 @@
+// The attempts that occupy slots: which batch on which worker since when, and what was expected of
+// it. An abandoned one (its batch has moved on, but the worker may still be at it) stays until the
+// worker lets go or its hold runs out. Each worker has them in a list, oldest first. Owned by
+// fleet; allocates only while the number of attempts grows.
+// Invariant: a worker's list has exactly its in_flight attempts.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "core/cost_model.hpp"
+#include "core/types.hpp"
+
+namespace weir::core {
+
+using attempt_id = base::id<struct attempt_tag>;
+
+struct attempt {
+  worker_id worker;
+  batch_id batch;
+  instant started{};
+  double est_seconds = 0;  // at rate 1, fixed at the batch's arrival
+  double log_est = 0;
+  double expected_seconds = 0;  // on this worker, at its speed when the attempt began
+  bool abandoned = false;
+  attempt_id older, newer;  // the worker's list
+};
+
+// One worker's list; part of its record.
+struct attempt_list {
+  attempt_id oldest, newest;
+  std::uint32_t size = 0;
+  double est_seconds = 0;  // sum over the list
+};
+
+class attempts {
+ public:
+  attempt_id open(attempt_list& list, const attempt& facts);
+  void close(attempt_list& list, attempt_id id) noexcept;
+
+  attempt* find(attempt_id id) noexcept { return table_.find(id); }
+  const attempt* find(attempt_id id) const noexcept { return table_.find(id); }
+  attempt_id id_at(std::uint32_t index) const noexcept { return table_.id_at(index); }
+  // The abandoned attempt of that batch in the list; null id when there is none.
+  attempt_id abandoned(const attempt_list& list, batch_id batch) const noexcept;
+  // The least overdue factor in the list (see rates.hpp): 1 when nothing is overdue.
+  double overdue(const attempt_list& list, instant now) const noexcept;
+  // Until the last one is predicted to end; 0 for an empty list.
+  double finish_seconds(const attempt_list& list, instant now) const noexcept;
+
+ private:
+  base::slab<attempt, attempt_tag> table_;
+};
+
+}  // namespace weir::core

@@ -1,0 +1,66 @@
+// What a batch will cost, in seconds of work at rate 1, from what its route declared: est =
+// k_route x units with k_route = exp(EWMA of log(seconds / units)); without units the route's mean
+// of log(seconds); for a new route the pool's. Logs, because sizes span five decades and one giant
+// must not drown the rest. Called by pool at admit and finish; everything is O(1), and stays
+// finite whatever a client declares.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::core {
+
+// A mean that starts as the plain average and becomes an EWMA with weight 1/20 once it has seen 20.
+class running_mean {
+ public:
+  static constexpr std::uint32_t window = 20;
+  void add(double value) noexcept;
+  double value() const noexcept { return mean_; }
+  std::uint32_t count() const noexcept { return count_; }  // stops at `window`
+
+ private:
+  double mean_ = 0;
+  std::uint32_t count_ = 0;
+};
+
+struct cost_estimate {
+  double seconds = 1;  // of work at rate 1; within [seconds_min, seconds_max]
+  double log_seconds = 0;
+  double log_units = 0;  // meaningful when units were given
+  bool has_units = false;
+};
+
+class cost_model {
+ public:
+  static constexpr double log_min = -9.2103403719761836;  // log(0.1 ms)
+  static constexpr double log_max = 13.815510557964274;   // log(1,000,000 s)
+
+  // The number of a route; the same name gets the same number. Numbers count up from 0.
+  std::uint32_t route(std::string_view name);
+
+  // An unknown route number is treated as a new route. Units that are no positive finite number
+  // count as none.
+  cost_estimate estimate(std::uint32_t route, double units) const noexcept;
+
+  // A batch of `route` took exp(log_seconds) seconds at rate 1.
+  void learn(std::uint32_t route, const cost_estimate& e, double log_seconds) noexcept;
+
+  std::string_view route_name(std::uint32_t route) const noexcept;
+  // Batches learned from, up to running_mean::window: 0 means that estimates are only a default.
+  std::uint32_t samples() const noexcept { return pool_.count(); }
+
+ private:
+  struct route_model {
+    std::string name;
+    running_mean log_k;  // of log(seconds / units)
+    running_mean log_seconds;
+  };
+  double predict(std::uint32_t route, const cost_estimate& e) const noexcept;
+
+  std::vector<route_model> routes_;
+  running_mean pool_;
+};
+
+}  // namespace weir::core

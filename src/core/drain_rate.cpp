@@ -1,0 +1,52 @@
+#include "core/drain_rate.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace weir::core {
+
+void drain_rate::backlogged(bool is, instant now) noexcept {
+  if (is == backlogged_) return;
+  if (backlogged_) advance(now);
+  backlogged_ = is;
+  since_ = now;
+}
+
+void drain_rate::finished(double est_seconds, instant now) noexcept {
+  if (!backlogged_) return;
+  advance(now);
+  cost_ += est_seconds;
+  batches_ += 1;
+}
+
+void drain_rate::advance(instant now) noexcept {
+  if (now <= since_) return;
+  const double keep = std::exp(-base::to_seconds(now - since_) / window_seconds);
+  since_ = now;
+  cost_ *= keep;
+  batches_ *= keep;
+  seconds_ = seconds_ * keep + window_seconds * (1 - keep);
+}
+
+double drain_rate::per_second(double learned) const noexcept {
+  if (learned <= 0 || seconds_ <= 0) return std::max(learned, 0.0);
+  const double trust = batches_ / (batches_ + few);
+  return trust * cost_ / seconds_ + (1 - trust) * learned;
+}
+
+double drain_seconds(double cost, double per_second) noexcept {
+  if (cost <= 0) return 0;
+  return per_second > 0 ? cost / per_second : std::numeric_limits<double>::infinity();
+}
+
+duration retry_after::next(double drain_seconds) noexcept {
+  constexpr double golden = 0.6180339887498949;
+  phase_ += golden;
+  if (phase_ >= 1) phase_ -= 1;
+  const double longest = std::min(drain_seconds, base::to_seconds(most));
+  const double spread = std::max(0.0, longest - base::to_seconds(least));
+  return least + base::from_seconds(phase_ * spread);
+}
+
+}  // namespace weir::core

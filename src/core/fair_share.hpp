@@ -1,0 +1,96 @@
+// Whose turn it is: start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) between tenants
+// over est / weight. The one that waits with the least start tag goes next; being served moves its
+// tag on by the cost; virtual time is the start tag served last, and a tenant that comes back
+// starts there, so idling saves nothing up. One per waiting_queue.
+// Invariants: at most `tenants_max` accounts beside the shared one (account 0, which takes those
+// beyond the limit and the anonymous); an account whose tenant has nothing in the pool and whose
+// tag is behind virtual time is dropped, which changes nothing: it would start there anyway.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/indexed_heap.hpp"
+
+namespace weir::core {
+
+class fair_share {
+ public:
+  static constexpr std::uint32_t shared = 0;
+  static constexpr std::uint32_t none = indexed_heap<double>::none;
+
+  explicit fair_share(std::uint32_t tenants_max);
+  // A lower limit holds for tenants to come.
+  void limit(std::uint32_t tenants_max) noexcept { tenants_max_ = tenants_max; }
+
+  // A batch of this tenant enters or leaves the pool: its account stays at least until the last
+  // left. Hash 0 with an empty name is the anonymous tenant.
+  std::uint32_t enter(std::uint64_t hash, std::string_view name);
+  void leave(std::uint32_t account) noexcept;
+
+  // Has the account something ready to be served? Both are idempotent.
+  void ready(std::uint32_t account);
+  void idle(std::uint32_t account) noexcept;
+
+  // The ready account with the least start tag; none when nobody is ready.
+  std::uint32_t next() const noexcept { return turn_.empty() ? none : turn_.top(); }
+  // It is served `cost`: virtual time moves to its start tag, the tag on by cost / weight.
+  void charge(std::uint32_t account, double cost);
+  // What it was charged for did not happen.
+  void refund(std::uint32_t account, double cost);
+  // Nothing waits any more: all debts are forgiven, as virtual time passes every tag.
+  void forgive() noexcept;
+
+  double virtual_time() const noexcept { return virtual_time_; }
+  double tag(std::uint32_t account) const noexcept { return accounts_[account].tag; }
+  std::string_view name(std::uint32_t account) const noexcept { return accounts_[account].name; }
+  std::size_t ready_count() const noexcept { return turn_.size(); }
+  std::size_t accounts() const noexcept { return live_; }    // beside the shared one
+  std::uint64_t folded() const noexcept { return folded_; }  // batches that tenants_max sent to it
+  std::uint32_t extent() const noexcept { return static_cast<std::uint32_t>(accounts_.size()); }
+
+ private:
+  struct tenant {
+    std::string name;  // keeps its capacity when the account is dropped
+    std::uint64_t hash = 0;
+    double tag = 0;
+    double weight = 1;
+    std::uint32_t batches = 0;                  // in the pool
+    std::uint32_t before = none, after = none;  // among those without batches, oldest first
+    bool live = false;
+  };
+  // Equal tags go in the order in which they became ready.
+  struct turn {
+    double tag = 0;
+    std::uint64_t since = 0;
+    bool operator<(const turn& o) const noexcept {
+      return tag != o.tag ? tag < o.tag : since < o.since;
+    }
+  };
+
+  std::size_t home(std::uint64_t hash) const noexcept { return hash & (table_.size() - 1); }
+  std::uint32_t find(std::uint64_t hash, std::string_view name) const noexcept;
+  std::uint32_t open(std::uint64_t hash, std::string_view name);
+  std::uint32_t new_account();
+  void put_in_table(std::uint32_t account) noexcept;
+  void take_from_table(std::uint32_t account) noexcept;
+  void grow_table();
+  void line_up(std::uint32_t account) noexcept;
+  void step_out(std::uint32_t account) noexcept;
+  void sweep() noexcept;
+  void drop(std::uint32_t account) noexcept;
+
+  std::vector<tenant> accounts_;
+  std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t> table_;  // open addressing, linear probing; a power of two
+  indexed_heap<turn> turn_;
+  double virtual_time_ = 0, largest_tag_ = 0;
+  std::uint64_t readied_ = 0, folded_ = 0;
+  std::uint32_t tenants_max_;
+  std::uint32_t live_ = 0;
+  std::uint32_t oldest_ = none, newest_ = none;  // accounts without batches
+};
+
+}  // namespace weir::core

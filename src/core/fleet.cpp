@@ -1,0 +1,303 @@
+#include "core/fleet.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir::core {
+namespace {
+
+constexpr duration connect_rest_max = std::chrono::seconds(5);
+constexpr double weight_min = 1e-6;  // a rate must stay positive
+
+}  // namespace
+
+worker_state combine(const worker_condition& c) noexcept {
+  if (c.removed) return worker_state::removed;
+  if (c.draining) return worker_state::draining;
+  if (c.health == health_state::down) return worker_state::down;
+  if (c.health == health_state::checking) return worker_state::checking;
+  if (c.ejected) return worker_state::ejected;
+  return c.full ? worker_state::saturated : worker_state::up;
+}
+
+fleet::fleet(const pool_settings& settings, effects& out, std::uint64_t seed, instant now)
+    : settings_(settings), out_(out), random_(seed), rates_(now), ejection_(settings.ejection) {
+  rebuild_pickers(now);
+}
+
+// --- membership ----------------------------------------------------------------------------------
+
+worker_id fleet::add(const worker_settings& settings, instant now) {
+  const auto same = find(settings.name);
+  if (same && !workers_.find(*same)->removing) return {};
+  if (workers_.size() >= settings_.workers_max) {
+    ++refused_workers_;
+    return {};
+  }
+  const worker_id id = workers_.insert(settings, settings_.health, now);
+  worker& w = workers_.at(id.index);
+  w.counted_backup = settings.backup;
+  rates_.join(id.index);
+  ++staying_;
+  tell(event::kind::worker_added, id, w, now);
+  if (w.checks.state() == health_state::up) begin_service(w, now);
+  sync(id.index, now);
+  expire_worker(id.index, now);
+  return id;
+}
+
+void fleet::update(worker_id id, const worker_settings& settings, instant now) {
+  worker* w = workers_.find(id);
+  if (!w) return;
+  std::string name = std::move(w->settings.name);
+  w->settings = settings;
+  w->settings.name = std::move(name);
+  sync(id.index, now);
+}
+
+void fleet::drain(worker_id id, drain_order by, std::string_view reason, instant now) {
+  worker* w = workers_.find(id);
+  if (!w) return;
+  (by == drain_order::by_operator ? w->drained_by_operator : w->drained_by_scaling) = true;
+  w->reason = reason;
+  sync(id.index, now);
+}
+
+void fleet::undrain(worker_id id, drain_order by, instant now) {
+  worker* w = workers_.find(id);
+  if (!w) return;
+  (by == drain_order::by_operator ? w->drained_by_operator : w->drained_by_scaling) = false;
+  if (!w->draining()) w->reason.clear();
+  sync(id.index, now);
+}
+
+void fleet::remove(worker_id id, std::string_view reason, instant now) {
+  worker* w = workers_.find(id);
+  if (!w || w->removing) return;
+  w->removing = true;
+  w->reason = reason;
+  --staying_;
+  sync(id.index, now);
+  forget_if_empty(id.index, now);
+}
+
+void fleet::forget_if_empty(std::uint32_t index, instant now) {
+  worker& w = workers_.at(index);
+  if (!w.removing || w.running.size > 0) return;
+  const worker_id id = workers_.id_at(index);
+  tell(event::kind::worker_removed, id, w, now);
+  out_.events.back().to = worker_state::removed;
+  timers_.erase(index);
+  workers_.erase(id);
+}
+
+std::optional<worker_id> fleet::find(std::string_view name) const {
+  std::optional<worker_id> found;
+  each([&](worker_id id, const worker& w) {
+    if (w.settings.name == name && (!found || !w.removing)) found = id;
+  });
+  return found;
+}
+
+void fleet::reconfigured(bool new_policy, instant now) {
+  ejection_.configure(settings_.ejection);
+  for (std::uint32_t i = 0; i < workers_.extent(); ++i) {
+    if (!workers_.taken(i)) continue;
+    worker& w = workers_.at(i);
+    health_became(i, w, w.checks.configure(settings_.health, now, random_), now);
+  }
+  take_ejections(now);
+  if (new_policy) rebuild_pickers(now);
+}
+
+void fleet::rebuild_pickers(instant now) {
+  for (auto& p : pickers_) p = make_picker(settings_.balance, random_.next());
+  for (std::uint32_t i = 0; i < workers_.extent(); ++i)
+    if (workers_.taken(i)) offer(i, workers_.at(i), now);
+}
+
+// --- state
+// -----------------------------------------------------------------------------------------
+
+// Everything that follows from a worker's parts, after one of them changed.
+void fleet::sync(std::uint32_t index, instant now) {
+  worker& w = workers_.at(index);
+  sync_membership(index, w, now);
+  sync_state(index, w, now);
+  sync_slots(w, now);
+  sync_timer(index, w, now);
+  offer(index, w, now);
+}
+
+void fleet::sync_membership(std::uint32_t index, worker& w, instant now) {
+  if (w.entered == !w.draining()) return;
+  w.entered = !w.draining();
+  if (w.entered) {
+    ejection_.enter(index, w.checks.state());
+  } else {
+    ejection_.leave(index, now);
+    take_ejections(now);
+  }
+}
+
+void fleet::sync_state(std::uint32_t index, worker& w, instant now) {
+  const worker_state is = combine(
+      {.draining = w.draining(), .health = w.checks.state(), .ejected = ejection_.ejected(index)});
+  if (is != w.shown) {
+    const worker_state was = std::exchange(w.shown, is);
+    w.state_since = now;
+    tell(event::kind::worker_state_changed, workers_.id_at(index), w, now);
+    out_.events.back().from = was;
+  }
+  if (w.serving && w.counted_backup != w.settings.backup) {
+    count_serving(w, false);
+    pickers_[w.counted_backup]->drop(index);
+  }
+  w.counted_backup = w.settings.backup;
+  if (w.serving != (is == worker_state::up)) count_serving(w, is == worker_state::up);
+}
+
+void fleet::count_serving(worker& w, bool serving) noexcept {
+  w.serving = serving;
+  serving ? ++serving_[w.counted_backup] : --serving_[w.counted_backup];
+}
+
+void fleet::sync_slots(worker& w, instant now) noexcept {
+  const duration age = now - w.ramp_began;
+  if (w.ramping && age >= settings_.slow_start) w.ramping = false;
+  w.slots_open =
+      w.ramping ? open_slots(w.settings.slots, age, settings_.slow_start) : w.settings.slots;
+  count_speed(w);
+}
+
+void fleet::count_speed(worker& w) noexcept {
+  const double counts = w.serving ? w.speed * w.slots_open : 0;
+  speed_ += counts - w.speed_counted;
+  w.speed_counted = counts;
+}
+
+double fleet::speed() const noexcept {
+  return serving() == 0 ? 0 : std::max(speed_, 0.0);
+}
+
+void fleet::sync_timer(std::uint32_t index, const worker& w, instant now) {
+  instant due = w.checks.next_deadline();
+  if (w.resting) due = std::min(due, w.rest_until);
+  if (w.ramping) {
+    const duration step = next_slot_age(w.settings.slots, now - w.ramp_began, settings_.slow_start);
+    due = std::min(due, base::after(w.ramp_began, step));
+  }
+  due == base::never ? timers_.erase(index) : timers_.set(index, due);
+}
+
+void fleet::offer(std::uint32_t index, worker& w, instant now) {
+  picker& p = *pickers_[w.settings.backup];
+  if (!w.serving || resting_or_full(w)) return p.drop(index);
+  w.offered_rate = rate(w, now);
+  p.put(index, {w.offered_rate, w.running.size, w.slots_open});
+}
+
+double fleet::rate(const worker& w, instant now) const noexcept {
+  const double share = w.ramping ? probation_share(now - w.ramp_began, settings_.slow_start) : 1;
+  return std::max(w.settings.weight, weight_min) * w.relative * share;
+}
+
+// It came up, or its ejection ended: it starts with few slots. Not when the pool itself has only
+// just begun: then no worker is any warmer than another.
+void fleet::begin_service(worker& w, instant now) noexcept {
+  const bool first = !std::exchange(w.joined_once, true);
+  if (ramps_from_ == base::never) ramps_from_ = base::after(now, settings_.slow_start);
+  if (settings_.slow_start <= duration::zero() || (first && now < ramps_from_)) return;
+  w.ramping = true;
+  w.ramp_began = now;
+}
+
+void fleet::tell(event::kind what, worker_id id, const worker& w, instant now) {
+  out_.events.push_back({what, id, w.settings.name, w.shown, w.shown, w.reason, now});
+}
+
+// --- health and passive verdicts
+// -------------------------------------------------------------------
+
+void fleet::probed(worker_id id, bool good, std::string_view detail, instant now) {
+  worker* w = workers_.find(id);
+  if (!w) return;
+  if (good) wake_up(*w);
+  const auto change = w->checks.probed(good, settings_.health, now, random_);
+  if (change != health::change::none && !w->draining()) w->reason = detail;
+  health_became(id.index, *w, change, now);
+}
+
+void fleet::health_became(std::uint32_t index, worker& w, health::change change, instant now) {
+  if (change == health::change::came_up) begin_service(w, now);
+  const bool news =
+      change != health::change::none && ejection_.health_changed(index, w.checks.state(), now);
+  sync(index, now);
+  if (news) take_ejections(now);
+}
+
+// A good probe is proof that connections are accepted again.
+void fleet::wake_up(worker& w) noexcept {
+  if (std::exchange(w.refusals, 0) > 0) w.resting = false;
+}
+
+void fleet::rest(worker_id id, duration d, instant now) {
+  worker* w = workers_.find(id);
+  if (!w) return;
+  const instant until = base::after(now, std::max(d, settings_.busy_rest_min));
+  w->rest_until = w->resting ? std::max(w->rest_until, until) : until;
+  w->resting = true;
+  sync(id.index, now);
+}
+
+void fleet::refused_connection(worker_id id, instant now) {
+  worker* w = workers_.find(id);
+  if (!w) return;
+  const std::uint32_t doublings = std::min(w->refusals++, 20u);
+  w->checks.probe_now(settings_.health, now);
+  rest(id, std::min<duration>(settings_.busy_rest_min * (1u << doublings), connect_rest_max), now);
+}
+
+void fleet::succeeded(worker_id id, instant now) {
+  worker* w = workers_.find(id);
+  if (!w) return;
+  ++w->successes;
+  w->refusals = 0;
+  if (ejection_.succeeded(id.index, now)) take_ejections(now);
+}
+
+void fleet::failed(worker_id id, instant now) {
+  worker* w = workers_.find(id);
+  if (!w) return;
+  ++w->failures;
+  if (ejection_.failed(id.index, now)) take_ejections(now);
+}
+
+// Brings the workers whose ejection began or ended, and the outage, to everybody's knowledge.
+void fleet::take_ejections(instant now) {
+  for (std::size_t i = 0; i < ejection_.changed().size(); ++i) {
+    const std::uint32_t index = ejection_.changed()[i];
+    if (workers_.taken(index)) ejection_changed(index, workers_.at(index), now);
+  }
+  ejection_.clear_changed();
+  if (outage_ == ejection_.outage()) return;
+  outage_ = ejection_.outage();
+  event e;
+  e.what = outage_ ? event::kind::outage_began : event::kind::outage_ended;
+  e.when = now;
+  e.reason =
+      outage_ ? "most workers fail at once: none is ejected for it" : "attempts succeed again";
+  out_.events.push_back(std::move(e));
+}
+
+void fleet::ejection_changed(std::uint32_t index, worker& w, instant now) {
+  const bool ejected = ejection_.ejected(index);
+  if (!w.draining())
+    w.reason = ejected ? std::to_string(ejection_.failures_in_row(index)) + " failures in a row"
+                       : "ejection ended";
+  // What a shared outage lifted was not the worker's fault: it does not start small.
+  if (!ejected && !w.draining() && !ejection_.outage()) begin_service(w, now);
+  sync(index, now);
+}
+
+}  // namespace weir::core

@@ -1,0 +1,191 @@
+// The workers of a pool: who exists, what state each is in (health, ejection, drains and slow start
+// combined), how many of its slots are taken, how fast it is, and who has a free slot now. Joins
+// attempts, rates, health, ejection and picker. Owned by pool; events and probe orders go into the
+// pool's effects.
+// Invariants: the picker of a tier holds exactly its workers that serve, do not rest, and have an
+// open slot free; in_flight counts abandoned attempts; a removed worker is forgotten when its last
+// attempt ended.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/random.hpp"
+#include "core/attempts.hpp"
+#include "core/ejection.hpp"
+#include "core/health.hpp"
+#include "core/indexed_heap.hpp"
+#include "core/picker.hpp"
+#include "core/rates.hpp"
+#include "core/types.hpp"
+#include "core/views.hpp"
+
+namespace weir::core {
+
+// Who ordered a drain: each is taken back on its own.
+enum class drain_order : std::uint8_t { by_operator, by_scaling };
+
+// What a worker's state follows from, the strongest first.
+struct worker_condition {
+  bool removed = false;
+  bool draining = false;  // by an operator, by scaling, or being removed
+  health_state health = health_state::checking;
+  bool ejected = false;
+  bool full = false;  // every open slot taken
+};
+worker_state combine(const worker_condition& c) noexcept;
+
+struct worker {
+  worker(const worker_settings& s, const health_settings& h, instant now)
+      : settings(s), checks(h, now), state_since(now) {}
+
+  worker_settings settings;
+  core::health checks;
+  attempt_list running;
+  double relative = 1;       // exp(m_w - m_pool) x overdue: 1 is the pool's average
+  double speed = 1;          // exp(m_w) x overdue: seconds at rate 1 done in a second
+  double offered_rate = 1;   // as the picker knows it
+  double speed_counted = 0;  // what of it is in fleet's sum
+  std::uint32_t slots_open = 0;
+  std::uint32_t refusals = 0;  // connections refused in a row
+  instant ramp_began{};        // slow start, while `ramping`
+  instant rest_until{};        // while `resting`
+  instant state_since;
+  worker_state shown = worker_state::checking;  // last told of; never saturated
+  bool ramping = false, resting = false;
+  bool drained_by_operator = false, drained_by_scaling = false, removing = false;
+  bool entered = false;  // ejection counts it
+  bool serving = false;  // up, and not draining
+  bool joined_once = false;
+  bool counted_backup = false;  // the tier it was last offered to
+  std::string reason;
+  std::uint64_t attempts = 0, successes = 0, failures = 0;
+
+  bool draining() const noexcept { return drained_by_operator || drained_by_scaling || removing; }
+};
+
+class fleet {
+ public:
+  fleet(const pool_settings& settings, effects& out, std::uint64_t seed, instant now);
+
+  // --- workers; calls for one that is gone do nothing ------------------------------------------
+  // Null id: workers_max reached (counted), or the name is taken by a worker that is not leaving.
+  worker_id add(const worker_settings& settings, instant now);
+  void update(worker_id id, const worker_settings& settings, instant now);
+  void drain(worker_id id, drain_order by, std::string_view reason, instant now);
+  void undrain(worker_id id, drain_order by, instant now);
+  void remove(worker_id id, std::string_view reason, instant now);
+  void probed(worker_id id, bool good, std::string_view detail, instant now);
+  // It gets nothing for that long.
+  void rest(worker_id id, duration d, instant now);
+  // It refused a connection: rests, longer each time in a row, and is probed at once.
+  void refused_connection(worker_id id, instant now);
+  // Passive verdicts on an attempt, for ejection and the counters.
+  void succeeded(worker_id id, instant now);
+  void failed(worker_id id, instant now);
+  // The settings given to the constructor changed in place.
+  void reconfigured(bool new_policy, instant now);
+
+  // --- attempts --------------------------------------------------------------------------------
+  // A worker of the tier in use has a free slot.
+  bool any_free() const noexcept { return !tier().empty(); }
+  // The worker for the next attempt of a batch that failed on `excluded`; null id when it has to
+  // wait. It may go back to one of those only when no other worker of the tier serves.
+  worker_id pick(std::uint64_t affinity, std::span<const worker_id> excluded);
+  bool could_take(std::span<const worker_id> excluded) const noexcept;
+  bool has_free_slot(worker_id id) const noexcept;
+
+  attempt_id start(worker_id id, batch_id batch, const cost_estimate& cost, instant now);
+  const attempt& at(attempt_id id) const noexcept { return *attempts_.find(id); }
+  // Its slot is free.
+  void end(attempt_id id, instant now);
+  // Its slot stays taken until release() or abandoned_hold.
+  void abandon(attempt_id id, instant now);
+  void release(worker_id id, batch_id batch, instant now);
+  // It succeeded: learns the worker's rate; log of the seconds that it would have taken at rate 1.
+  double learn(attempt_id id, instant now);
+
+  // --- time --------------------------------------------------------------------------------------
+  instant next_deadline() const noexcept;
+  void expire(instant now);
+
+  // --- views -------------------------------------------------------------------------------------
+  const worker* find(worker_id id) const noexcept { return workers_.find(id); }
+  std::optional<worker_id> find(std::string_view name) const;
+  worker_view view(worker_id id, instant now) const;
+  double rate(const worker& w, instant now) const noexcept;
+  double finish_seconds(const worker& w, instant now) const noexcept {
+    return attempts_.finish_seconds(w.running, now);
+  }
+  const ejection& ejections() const noexcept { return ejection_; }
+  // Calls f(worker_id, const worker&) for each, in order of joining.
+  template <class F>
+  void each(F f) const {
+    for (std::uint32_t i = 0; i < workers_.extent(); ++i)
+      if (workers_.taken(i)) f(workers_.id_at(i), workers_.at(i));
+  }
+  std::size_t size() const noexcept { return workers_.size(); }
+  std::uint32_t staying() const noexcept { return staying_; }  // not being removed
+  std::uint32_t serving() const noexcept { return serving_[0] + serving_[1]; }
+  std::uint32_t in_flight() const noexcept { return in_flight_; }  // abandoned ones included
+  // Seconds of work at rate 1 that the serving workers can do in a second.
+  double speed() const noexcept;
+  std::uint64_t refused_workers() const noexcept { return refused_workers_; }
+
+ private:
+  bool resting_or_full(const worker& w) const noexcept {
+    return w.resting || w.running.size >= w.slots_open;
+  }
+  picker& tier() const noexcept { return *pickers_[serving_[0] == 0 ? 1 : 0]; }
+  bool in_tier_in_use(const worker& w) const noexcept {
+    return w.settings.backup == (serving_[0] == 0);
+  }
+  worker_id chosen(std::uint32_t index) const noexcept;
+  std::uint32_t pick_beside(std::uint64_t affinity, std::span<const worker_id> excluded);
+  bool others_serve(std::span<const worker_id> excluded) const noexcept;
+
+  void sync(std::uint32_t index, instant now);
+  void sync_membership(std::uint32_t index, worker& w, instant now);
+  void sync_state(std::uint32_t index, worker& w, instant now);
+  void sync_slots(worker& w, instant now) noexcept;
+  void sync_timer(std::uint32_t index, const worker& w, instant now);
+  void offer(std::uint32_t index, worker& w, instant now);
+  void count_serving(worker& w, bool serving) noexcept;
+  void count_speed(worker& w) noexcept;
+  void begin_service(worker& w, instant now) noexcept;
+  void forget_if_empty(std::uint32_t index, instant now);
+  void health_became(std::uint32_t index, worker& w, health::change change, instant now);
+  void wake_up(worker& w) noexcept;
+  void refresh_rate(std::uint32_t index, worker& w, instant now) noexcept;
+  void refresh_rates(instant now);
+  void take_ejections(instant now);
+  void ejection_changed(std::uint32_t index, worker& w, instant now);
+  void expire_worker(std::uint32_t index, instant now);
+  void tell(event::kind what, worker_id id, const worker& w, instant now);
+  void rebuild_pickers(instant now);
+
+  const pool_settings& settings_;
+  effects& out_;
+  base::random random_;
+  base::slab<worker, worker_tag> workers_;
+  attempts attempts_;
+  rates rates_;
+  ejection ejection_;
+  std::array<std::unique_ptr<picker>, 2> pickers_;  // primary, backup
+  std::array<std::uint32_t, 2> serving_{};          // by tier
+  indexed_heap<instant> timers_;                    // by worker
+  indexed_heap<instant> holds_;                     // by attempt: abandoned ones
+  instant next_refresh_ = base::never;
+  instant ramps_from_ = base::never;  // first joins before this instant are not ramped
+  double speed_ = 0;
+  std::uint32_t staying_ = 0, in_flight_ = 0;
+  std::uint64_t refused_workers_ = 0;
+  bool outage_ = false;
+};
+
+}  // namespace weir::core

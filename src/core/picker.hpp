@@ -1,0 +1,48 @@
+// Which free worker gets the next attempt: one small interface, and one class a policy behind it in
+// picker.cpp (a new policy: its value in settings.hpp, its class and a line of make_picker there,
+// its name in config). fleet keeps it told which workers are free; a decision is O(log workers) at
+// most, whatever their number. Single-threaded; allocates only while the fleet grows.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+
+#include "base/random.hpp"
+#include "core/settings.hpp"
+
+namespace weir::core {
+
+// What a policy may look at.
+struct candidate {
+  double rate = 1;  // learned rate x weight; 1 is the pool's average
+  std::uint32_t running = 0;
+  std::uint32_t slots = 1;  // open ones
+  friend bool operator==(const candidate&, const candidate&) = default;
+};
+
+class picker {
+ public:
+  static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+
+  virtual ~picker() = default;
+  // The worker (a dense index) has a free slot, or what is known of it changed.
+  virtual void put(std::uint32_t worker, const candidate& c) = 0;
+  // It has none any more. Nothing happens when it was not there.
+  virtual void drop(std::uint32_t worker) = 0;
+  // The worker to use; none when nobody is free. Does not drop it.
+  virtual std::uint32_t pick(std::uint64_t affinity, base::random& random) = 0;
+  // Free workers.
+  virtual std::uint32_t size() const noexcept = 0;
+  bool empty() const noexcept { return size() == 0; }
+};
+
+// Best rate; within this share of it, the one with the fewest attempts running.
+inline constexpr double rate_tolerance = 0.1;
+// hash: a worker takes at most this times the mean number of running attempts before the next one
+// on the ring is used (Mirrokni, Thorup and Zadimoghaddam, SODA 2018).
+inline constexpr double bounded_load = 1.25;
+
+std::unique_ptr<picker> make_picker(balance policy, std::uint64_t seed);
+
+}  // namespace weir::core

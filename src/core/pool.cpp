@@ -1,0 +1,212 @@
+#include "core/pool.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.hpp"
+#include "core/pool_state.hpp"
+
+namespace weir::core {
+
+pool::state::state(pool_settings given, std::uint64_t seed, instant now)
+    : settings(std::move(given)),
+      random(seed),
+      queue(random.next(), settings.queue.tenants_max),
+      fleet(settings, out, random.next(), now),
+      budget(settings.retry_budget) {
+  configure_scaling(now);
+}
+
+pool::pool(pool_settings settings, std::uint64_t seed, instant now)
+    : s_(std::make_unique<state>(std::move(settings), seed, now)) {}
+pool::~pool() = default;
+
+// --- batches -----------------------------------------------------------------------------------
+
+std::uint32_t pool::route(std::string_view name) {
+  return s_->costs.route(name);
+}
+
+admission pool::admit(const batch_facts& facts, instant now) {
+  state& s = *s_;
+  if (const refusal why = s.turn_away(facts, now); why != refusal::none) return s.refuse(why);
+  const batch_id id = s.enter(facts, now);
+  batch& b = s.batches.at(id.index);
+  admission a;
+  a.batch = id;
+  if (s.grants_at_once()) {
+    a.what = admission::kind::granted;
+    a.grant = s.start(id, b, s.fleet.pick(b.affinity, {}), now);
+  } else if (const refusal why = s.room_for(b, now); why != refusal::none) {
+    s.forget(id);
+    return s.refuse(why);
+  } else {
+    a.what = admission::kind::queued;
+    s.enqueue(id, b, batch_stage::ready, now);
+    s.settle(now);
+  }
+  s.budget.admitted(now);
+  return a;
+}
+
+verdict pool::finish(batch_id id, const attempt_report& report, instant now) {
+  state& s = *s_;
+  batch* b = s.batches.find(id);
+  WEIR_CHECK(b != nullptr && b->stage == batch_stage::running);
+  s.finishing = id;
+  verdict v = s.conclude(id, *b, report, now);
+  s.settle(now);
+  s.finishing = {};
+  if (v.what == verdict::kind::waiting && b->stage == batch_stage::running)
+    return state::granted(s.grant_of(id, *b));
+  return v;
+}
+
+bool pool::cancel(batch_id id, instant now) {
+  state& s = *s_;
+  batch* b = s.batches.find(id);
+  if (!b) return false;
+  if (b->waits()) {
+    s.dequeue(id, *b, false);
+  } else {
+    s.free_slot(*b, {.end = attempt_end::client_gone}, now);
+  }
+  s.leave(id, refusal::cancelled, now);
+  s.settle(now);
+  return true;
+}
+
+void pool::release_slot(worker_id worker, batch_id batch, instant now) {
+  s_->fleet.release(worker, batch, now);
+  s_->settle(now);
+}
+
+void pool::held_bytes(batch_id id, std::uint64_t bytes) {
+  batch* b = s_->batches.find(id);
+  if (!b) return;
+  if (b->waits()) s_->waiting_bytes += bytes - b->held_bytes;
+  b->held_bytes = bytes;
+}
+
+// --- workers -----------------------------------------------------------------------------------
+
+worker_id pool::add_worker(const worker_settings& settings, instant now) {
+  const worker_id id = s_->fleet.add(settings, now);
+  if (id && s_->scaling && !settings.backup) s_->scaling->joined(now);
+  s_->settle(now);
+  return id;
+}
+
+void pool::update_worker(worker_id worker, const worker_settings& settings, instant now) {
+  s_->fleet.update(worker, settings, now);
+  s_->settle(now);
+}
+
+void pool::drain(worker_id worker, std::string_view reason, instant now) {
+  s_->fleet.drain(worker, drain_order::by_operator, reason, now);
+  s_->settle(now);
+}
+
+bool pool::undrain(worker_id id, instant now) {
+  state& s = *s_;
+  const worker* w = s.fleet.find(id);
+  if (!w || w->removing) return false;
+  if (s.scaling && !s.scaling->undrain(id)) return false;
+  s.fleet.undrain(id, drain_order::by_operator, now);
+  s.fleet.undrain(id, drain_order::by_scaling, now);
+  s.settle(now);
+  return true;
+}
+
+void pool::remove_worker(worker_id worker, std::string_view reason, instant now) {
+  s_->fleet.remove(worker, reason, now);
+  s_->settle(now);
+}
+
+void pool::probed(worker_id worker, bool good, std::string_view detail, instant now) {
+  s_->fleet.probed(worker, good, detail, now);
+  s_->settle(now);
+}
+
+std::optional<worker_id> pool::find_worker(std::string_view name) const {
+  return s_->fleet.find(name);
+}
+
+// --- the pool itself ---------------------------------------------------------------------------
+
+void pool::configure(const pool_settings& settings, instant now) {
+  state& s = *s_;
+  const bool new_policy = settings.balance != s.settings.balance;
+  s.settings = settings;
+  s.queue.tenants().limit(settings.queue.tenants_max);
+  s.budget.configure(settings.retry_budget);
+  s.fleet.reconfigured(new_policy, now);
+  s.configure_scaling(now);
+  s.settle(now);
+}
+
+void pool::pause(instant now) {
+  if (std::exchange(s_->paused, true)) return;
+  s_->tell(event::kind::pool_paused, "the backlog is held", now);
+  s_->settle(now);
+}
+
+void pool::resume(instant now) {
+  if (!std::exchange(s_->paused, false)) return;
+  s_->tell(event::kind::pool_resumed, "", now);
+  s_->settle(now);
+}
+
+void pool::close(instant now) {
+  state& s = *s_;
+  s.closed = true;
+  for (std::uint32_t i = 0; i < s.batches.extent(); ++i)
+    if (s.batches.taken(i) && s.batches.at(i).waits())
+      s.evict(s.batches.id_at(i), s.batches.at(i), refusal::closing, now);
+  s.settle(now);
+}
+
+void pool::expire(instant now) {
+  state& s = *s_;
+  s.fleet.expire(now);
+  s.expire_waits(now);
+  s.settle(now);
+  if (s.scaling && s.scaling->next_deadline() <= now) s.scale(now);
+}
+
+instant pool::next_deadline() const noexcept {
+  const state& s = *s_;
+  instant due = s.fleet.next_deadline();
+  if (!s.wait_ends.empty()) due = std::min(due, s.wait_ends.top_key());
+  if (s.scaling && !s.closed) due = std::min(due, s.scaling->next_deadline());
+  return due;
+}
+
+bool pool::removal_sent(std::span<const std::string> names, instant) {
+  bool all = true;
+  for (const std::string& name : names) {
+    const auto id = s_->fleet.find(name);
+    if (id && s_->scaling) all = s_->scaling->removal_sent(*id) && all;
+  }
+  return all;
+}
+
+effects& pool::pending() noexcept {
+  return s_->out;
+}
+const pool_settings& pool::settings() const noexcept {
+  return s_->settings;
+}
+std::size_t pool::running() const noexcept {
+  return s_->running;
+}
+std::size_t pool::waiting() const noexcept {
+  return s_->queue.size();
+}
+
+bool pool::can_serve() const noexcept {
+  const auto& scale = s_->settings.autoscale;
+  return s_->fleet.serving() > 0 || (scale && scale->min == 0 && scale->max > 0);
+}
+
+}  // namespace weir::core

@@ -1,0 +1,354 @@
+// pool, continued: a batch's way through the queue, to workers and back.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/check.hpp"
+#include "core/pool_state.hpp"
+
+namespace weir::core {
+namespace {
+
+// With no worker serving nobody can say when one will: clients are asked to look again within this.
+constexpr double no_service_seconds = 10;
+// Learned batches from which on an estimate may refuse a client's deadline.
+constexpr std::uint32_t samples_min = 8;
+constexpr double eta_seconds_max = 1e9;
+
+bool not_executed(attempt_end end) noexcept {
+  return end == attempt_end::busy || end == attempt_end::connect_failed ||
+         end == attempt_end::stale_connection;
+}
+
+// Ends with which a batch is over however they came about.
+bool final_end(attempt_end end) noexcept {
+  return end == attempt_end::succeeded || end == attempt_end::client_gone ||
+         end == attempt_end::client_fault || end == attempt_end::busy;
+}
+
+}  // namespace
+
+// --- in and out
+// ------------------------------------------------------------------------------------
+
+refusal pool::state::turn_away(const batch_facts& facts, instant now) const noexcept {
+  if (closed) return refusal::closing;
+  if (facts.client_deadline <= now) return refusal::deadline;
+  if (fleet.staying() == 0 && !scaling_can_bring()) return refusal::no_worker;
+  return refusal::none;
+}
+
+batch_id pool::state::enter(const batch_facts& facts, instant now) {
+  const batch_id id = batches.insert();
+  batch& b = batches.at(id.index);
+  b.owner = facts.owner;
+  b.affinity = facts.affinity;
+  b.held_bytes = facts.held_bytes;
+  b.route = facts.route;
+  b.account = queue.tenants().enter(facts.tenant_hash, facts.tenant);
+  b.cost = costs.estimate(facts.route, facts.units);
+  b.key = make_key(settings.queue, now, b.cost.seconds, facts.urgency, ++sequence);
+  b.retry = facts.retry;
+  b.arrived = b.since = b.since_waiting = now;
+  b.client_deadline = facts.client_deadline;
+  b.wait_left = std::min(facts.wait_max, settings.queue.wait_max);
+  b.urgency = facts.urgency;
+  b.label.assign(facts.label);
+  return id;
+}
+
+void pool::state::leave(batch_id id, refusal why, instant now) {
+  const batch& b = batches.at(id.index);
+  ended.add({b.label, b.last_worker, b.attempt, b.last_end, why, now - b.arrived, b.last_ran});
+  forget(id);
+}
+
+void pool::state::forget(batch_id id) {
+  queue.tenants().leave(batches.at(id.index).account);
+  batches.erase(id);
+}
+
+refusal pool::state::room_for(const batch& b, instant now) {
+  if (queue.size() >= settings.queue.batches_max) {
+    ++refused_batches;
+    return refusal::queue_full;
+  }
+  if (b.held_bytes > 0 && waiting_bytes + b.held_bytes > settings.queue.bytes_max) {
+    ++refused_bytes;
+    return refusal::queue_bytes_full;
+  }
+  if (b.wait_left <= duration::zero()) return wait_over(b, now);
+  if (b.client_deadline == base::never || !estimates_mean_something()) return refusal::none;
+  const double eta = eta_seconds(queue.place_of(b.account, b.key).cost_ahead);
+  return eta > base::to_seconds(b.client_deadline - now) ? refusal::deadline : refusal::none;
+}
+
+admission pool::state::refuse(refusal why) {
+  return {.what = admission::kind::refused,
+          .grant = {},
+          .batch = {},
+          .why = why,
+          .retry_after = come_back(why)};
+}
+
+// --- grants
+// ----------------------------------------------------------------------------------------
+
+core::grant pool::state::start(batch_id id, batch& b, worker_id worker, instant now) {
+  b.running = fleet.start(worker, id, b.cost, now);
+  b.stage = batch_stage::running;
+  b.since = now;
+  ++b.attempt;
+  ++running;
+  return grant_of(id, b);
+}
+
+core::grant pool::state::grant_of(batch_id id, const batch& b) const noexcept {
+  const attempt& a = fleet.at(b.running);
+  return {id, b.owner, a.worker, b.attempt, a.expected_seconds};
+}
+
+void pool::state::dispatch(instant now) {
+  if (!granting()) return;
+  release_kept_back(now);
+  while (queue.ready() > 0 && fleet.any_free()) {
+    const std::uint32_t index = queue.head();
+    const batch_id id = batches.id_at(index);
+    batch& b = batches.at(index);
+    const worker_id worker = fleet.pick(b.affinity, b.avoid.all());
+    if (!worker) {
+      keep_back(id, b, now);
+      continue;
+    }
+    dequeue(id, b, true);
+    const core::grant g = start(id, b, worker, now);
+    if (id != finishing) out.grants.push_back(g);
+  }
+}
+
+void pool::state::settle(instant now) {
+  dispatch(now);
+  drained.backlogged(queue.ready() > 0 && granting() && fleet.serving() > 0, now);
+}
+
+// --- the queue
+// -------------------------------------------------------------------------------------
+
+void pool::state::enqueue(batch_id id, batch& b, batch_stage stage, instant now) {
+  b.stage = stage;
+  b.since = now;
+  queue.insert(id.index, b.account, b.key, b.cost.seconds, stage != batch_stage::ready);
+  waiting_bytes += b.held_bytes;
+  waits_began.set(id.index, b.since_waiting);
+  const bool backs_off = stage == batch_stage::delayed;
+  wait_ends.set(id.index, backs_off ? std::min(b.delayed_until, b.wait_end()) : b.wait_end());
+  backs_off ? void(++delayed) : count_demand(b, 1);
+  if (scaling) scaling->wake(now);
+}
+
+void pool::state::dequeue(batch_id id, batch& b, bool served) {
+  if (b.stage == batch_stage::kept_back) std::erase(kept_back, id);
+  b.stage == batch_stage::delayed ? void(--delayed) : count_demand(b, -1);
+  served ? queue.serve(id.index) : queue.remove(id.index);
+  b.charged = served;
+  waiting_bytes -= b.held_bytes;
+  waits_began.erase(id.index);
+  wait_ends.erase(id.index);
+  // Sums of doubles drift; when nothing is left is the moment to start anew.
+  if (queue.size() == delayed) demand_cost = demand_share = 0;
+}
+
+// What scaling is asked to serve: the backlog without those that back off.
+void pool::state::count_demand(const batch& b, int sign) noexcept {
+  demand_cost += sign * b.cost.seconds;
+  demand_share += sign * slot_share(b.cost.seconds, capped);
+}
+
+void pool::state::keep_back(batch_id id, batch& b, instant now) {
+  b.stage = batch_stage::kept_back;
+  b.since = now;
+  queue.hold(id.index);
+  kept_back.push_back(id);
+}
+
+void pool::state::release_kept_back(instant now) {
+  std::erase_if(kept_back, [&](batch_id id) {
+    batch& b = batches.at(id.index);
+    if (!fleet.could_take(b.avoid.all())) return false;
+    b.stage = batch_stage::ready;
+    b.since = now;
+    queue.release(id.index);
+    return true;
+  });
+}
+
+void pool::state::evict(batch_id id, batch& b, refusal why, instant now) {
+  dequeue(id, b, false);
+  out.evictions.push_back({id, b.owner, why, come_back(why)});
+  leave(id, why, now);
+}
+
+void pool::state::expire_waits(instant now) {
+  while (!wait_ends.empty() && wait_ends.top_key() <= now) {
+    const batch_id id = batches.id_at(wait_ends.top());
+    batch& b = batches.at(id.index);
+    if (b.wait_end() <= now) {
+      evict(id, b, wait_over(b, now), now);
+      continue;
+    }
+    b.stage = batch_stage::ready;
+    b.since = now;
+    --delayed;
+    count_demand(b, 1);
+    queue.release(id.index);
+    wait_ends.set(id.index, b.wait_end());
+  }
+}
+
+// --- an attempt's end
+// ------------------------------------------------------------------------------
+
+void pool::state::judge(const batch& b, const attempt_report& report, instant now) {
+  const worker_id on = fleet.at(b.running).worker;
+  switch (report.end) {
+    case attempt_end::succeeded:
+      learn(b, now);
+      fleet.succeeded(on, now);
+      break;
+    case attempt_end::failed:
+    case attempt_end::response_timeout:
+      fleet.failed(on, now);
+      break;
+    case attempt_end::connect_failed:
+      fleet.failed(on, now);
+      fleet.refused_connection(on, now);
+      break;
+    case attempt_end::busy:
+      fleet.rest(on, report.retry_after, now);
+      break;
+    case attempt_end::stale_connection:
+    case attempt_end::client_gone:
+    case attempt_end::client_fault:
+      break;
+  }
+}
+
+void pool::state::learn(const batch& b, instant now) {
+  costs.learn(b.route, b.cost, fleet.learn(b.running, now));
+  drained.finished(b.cost.seconds, now);
+}
+
+// A refused connection is bounded by the wait limit alone: the worker rests longer each time.
+retry_way pool::state::way_on(const batch& b, const attempt_report& report) const noexcept {
+  if (closed) return retry_way::no;
+  if (report.end == attempt_end::connect_failed) return retry_way::free;
+  attempt_report r = report;
+  r.may_retry = r.may_retry || r.nothing_sent;
+  return retry_rule(r, b.record, b.retry);
+}
+
+void pool::state::free_slot(batch& b, const attempt_report& report, instant now) {
+  --running;
+  b.last_worker = fleet.at(b.running).worker;
+  b.last_end = report.end;
+  b.last_ran = now - b.since;
+  if (report.slot_abandoned) {
+    fleet.abandon(b.running, now);
+  } else {
+    fleet.end(b.running, now);
+  }
+}
+
+verdict pool::state::conclude(batch_id id, batch& b, const attempt_report& report, instant now) {
+  judge(b, report, now);
+  if (!not_executed(report.end)) spend_attempt(b, now);
+  const retry_way way = way_on(b, report);
+  const worker_id on = fleet.at(b.running).worker;
+  free_slot(b, report, now);
+  switch (way) {
+    case retry_way::free:
+    case retry_way::bounce:
+      return move_on(id, b, report, on, now);
+    case retry_way::budgeted:
+      return try_later(id, b, report, on, now);
+    case retry_way::no:
+      break;
+  }
+  return end(id, report, closed ? refusal::closing : refusal::retries_exhausted, now);
+}
+
+// It used the worker: that was no waiting, and the tenant had its turn.
+void pool::state::spend_attempt(batch& b, instant now) noexcept {
+  ++b.record.attempts;
+  b.charged = false;
+  if (b.wait_left != base::forever) b.wait_left -= b.since - b.since_waiting;
+  b.since_waiting = now;
+}
+
+// Nothing was executed: back to its old place, as if it had waited all along.
+verdict pool::state::move_on(batch_id id, batch& b, const attempt_report& report, worker_id on,
+                             instant now) {
+  if (b.wait_end() <= now) return end(id, report, wait_over(b, now), now);
+  ++b.record.moves;
+  bounces += report.end == attempt_end::busy ? 1 : 0;
+  if (report.end == attempt_end::connect_failed) b.avoid.add(on);
+  const bool own_slot = report.end == attempt_end::stale_connection && fleet.has_free_slot(on);
+  if (own_slot && granting()) return granted(start(id, b, on, now));
+  if (b.charged) queue.tenants().refund(b.account, b.cost.seconds);
+  enqueue(id, b, batch_stage::ready, now);
+  return {.what = verdict::kind::waiting, .grant = {}, .why = {}, .retry_after = {}};
+}
+
+verdict pool::state::try_later(batch_id id, batch& b, const attempt_report& report, worker_id on,
+                               instant now) {
+  b.delayed_until = base::after(now, backoff(b.retry, b.record.attempts, random));
+  if (b.delayed_until >= b.wait_end()) return end(id, report, wait_over(b, now), now);
+  if (!budget.take(now)) return end(id, report, refusal::retries_exhausted, now);
+  b.avoid.add(on);
+  enqueue(id, b, batch_stage::delayed, now);
+  return {.what = verdict::kind::waiting, .grant = {}, .why = {}, .retry_after = {}};
+}
+
+verdict pool::state::granted(const core::grant& g) noexcept {
+  return {.what = verdict::kind::granted, .grant = g, .why = {}, .retry_after = {}};
+}
+
+verdict pool::state::end(batch_id id, const attempt_report& report, refusal why, instant now) {
+  const bool answered = final_end(report.end) || report.has_response;
+  leave(id, answered ? refusal::none : why, now);
+  if (answered) return {};
+  return {.what = verdict::kind::failed, .grant = {}, .why = why, .retry_after = come_back(why)};
+}
+
+// --- estimates
+// -------------------------------------------------------------------------------------
+
+refusal pool::state::wait_over(const batch& b, instant now) const noexcept {
+  if (b.client_deadline <= now) return refusal::deadline;
+  return fleet.serving() > 0 ? refusal::wait_expired : refusal::no_worker;
+}
+
+double pool::state::backlog_seconds() const noexcept {
+  return drain_seconds(queue.cost(), drains_per_second());
+}
+
+duration pool::state::come_back(refusal why) noexcept {
+  if (why == refusal::closing) return retry_after::least;
+  const double seconds = backlog_seconds();
+  const bool unknown = why == refusal::no_worker || fleet.serving() == 0;
+  return come_back_times.next(unknown ? no_service_seconds : seconds);
+}
+
+bool pool::state::estimates_mean_something() const noexcept {
+  return granting() && fleet.serving() > 0 && costs.samples() >= samples_min;
+}
+
+double pool::state::eta_seconds(double cost_ahead) const noexcept {
+  return std::min(drain_seconds(cost_ahead, drains_per_second()), eta_seconds_max);
+}
+
+double pool::state::oldest_seconds(instant now) const noexcept {
+  return waits_began.empty() ? 0 : base::to_seconds(now - waits_began.top_key());
+}
+
+}  // namespace weir::core

@@ -1,0 +1,124 @@
+// pool, continued: why a batch waits, where it runs, or how it ended, in plain sentences.
+#include <array>
+#include <charconv>
+
+#include "core/pool_state.hpp"
+
+namespace weir::core {
+namespace {
+
+std::string number_text(double x) {
+  std::array<char, 64> text;
+  const int digits = x < 10 ? 2 : 0;
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), x, std::chars_format::fixed, digits);
+  return std::string(text.data(), end.ptr);
+}
+std::string seconds_text(double s) {
+  return number_text(s) + " s";
+}
+std::string seconds_text(duration d) {
+  return seconds_text(base::to_seconds(d));
+}
+
+std::string counted(std::uint64_t n, std::string_view one, std::string_view many) {
+  return std::to_string(n) + ' ' + std::string(n == 1 ? one : many);
+}
+
+std::string_view how_text(attempt_end end) noexcept {
+  switch (end) {
+    case attempt_end::succeeded:
+      return "succeeded";
+    case attempt_end::connect_failed:
+      return "could not connect";
+    case attempt_end::stale_connection:
+      return "found its connection closed";
+    case attempt_end::busy:
+      return "was answered busy";
+    case attempt_end::failed:
+      return "failed";
+    case attempt_end::response_timeout:
+      return "got no answer in time";
+    case attempt_end::client_gone:
+      return "lost its client";
+    case attempt_end::client_fault:
+      return "ended by the client's fault";
+  }
+  return "ended";
+}
+
+std::string name_of(const fleet& fleet, worker_id id) {
+  const worker* w = fleet.find(id);
+  return w ? w->settings.name : "a worker that has left";
+}
+
+std::string states_of(const fleet& fleet) {
+  constexpr std::size_t enough = 200;
+  std::string text;
+  fleet.each([&](worker_id, const worker& w) {
+    if (text.size() > enough) return;
+    if (!text.empty()) text += ", ";
+    text += w.settings.name + " is " + std::string(name(w.shown));
+  });
+  return text.empty() ? "there is none" : text;
+}
+
+}  // namespace
+
+std::string pool::explain(std::string_view label, instant now) const {
+  const state& s = *s_;
+  for (std::uint32_t i = 0; i < s.batches.extent(); ++i) {
+    if (!s.batches.taken(i) || s.batches.at(i).label.view() != label) continue;
+    const batch& b = s.batches.at(i);
+    return b.waits() ? s.explain_wait(s.batches.id_at(i), b, now) : s.explain_run(b, now);
+  }
+  const ending* e = s.ended.find(label);
+  return e ? s.explain_end(*e) : std::string();
+}
+
+std::string pool::state::explain_wait(batch_id id, const batch& b, instant now) const {
+  const waiting_queue::standing at = queue.place(id.index);
+  std::string text = "Waits in pool " + settings.name + " for " +
+                     seconds_text(now - b.since_waiting) +
+                     (at.exact ? ", behind " : ", behind about ");
+  text += counted(at.ahead, "batch", "batches") + " with " + seconds_text(at.cost_ahead) +
+          " of work. " + why_it_waits(b, now);
+  if (b.attempt > 0) text += ' ' + counted(b.attempt, "attempt", "attempts") + " so far.";
+  return text;
+}
+
+std::string pool::state::why_it_waits(const batch& b, instant now) const {
+  if (b.stage == batch_stage::delayed)
+    return "It backs off for " + seconds_text(b.delayed_until - now) + " before a retry.";
+  if (paused) return "The pool is paused.";
+  if (fleet.serving() == 0) return "No worker serves now: " + states_of(fleet) + ".";
+  if (b.stage == batch_stage::kept_back) {
+    std::string text = "It is kept from the workers that failed it:";
+    for (const worker_id w : b.avoid.all()) text += ' ' + name_of(fleet, w);
+    return text + ".";
+  }
+  return "Every open slot is taken or its worker rests; the backlog drains in about " +
+         seconds_text(eta_seconds(queue.cost())) + ".";
+}
+
+std::string pool::state::explain_run(const batch& b, instant now) const {
+  const attempt& a = fleet.at(b.running);
+  const worker& w = *fleet.find(a.worker);
+  return "Attempt " + std::to_string(b.attempt) + " runs on " + w.settings.name + " for " +
+         seconds_text(now - a.started) + "; about " + seconds_text(a.expected_seconds) +
+         " were expected there. The worker's rate is " + number_text(fleet.rate(w, now)) +
+         " times the pool's average, and " + std::to_string(w.running.size) + " of its " +
+         std::to_string(w.slots_open) + " open slots are taken. Before, the batch waited " +
+         seconds_text(b.since - b.since_waiting) + '.';
+}
+
+std::string pool::state::explain_end(const ending& e) const {
+  std::string text = "Left the pool " + seconds_text(e.total) + " after it came";
+  if (e.why != refusal::none) text += ", given up on: " + std::string(name(e.why));
+  if (!e.worker) return text + ". It never ran.";
+  return text + ". Attempt " + std::to_string(e.attempts) + ", its last, ran on " +
+         name_of(fleet, e.worker) + " for " + seconds_text(e.last_ran) + " and " +
+         std::string(how_text(e.how)) + '.';
+}
+
+}  // namespace weir::core

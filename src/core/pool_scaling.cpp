@@ -1,0 +1,103 @@
+// pool, continued: the facts of an autoscaling tick and what is done about its answer.
+#include <string>
+#include <utility>
+
+#include "core/pool_state.hpp"
+
+namespace weir::core {
+
+void pool::state::configure_scaling(instant now) {
+  if (!settings.autoscale) {
+    if (scaling) give_back_drains(now);
+    scaling.reset();
+    return;
+  }
+  capped = capped_seconds(*settings.autoscale);
+  recount_demand();
+  if (scaling) {
+    scaling->configure(*settings.autoscale, now);
+  } else {
+    scaling.emplace(*settings.autoscale, now);
+  }
+}
+
+// Without autoscaling nobody would take them back.
+void pool::state::give_back_drains(instant now) {
+  std::vector<worker_id> drained_ones;
+  fleet.each([&](worker_id id, const worker& w) {
+    if (w.drained_by_scaling && scaling->undrain(id)) drained_ones.push_back(id);
+  });
+  for (worker_id id : drained_ones) fleet.undrain(id, drain_order::by_scaling, now);
+}
+
+// Only when T may have changed: each estimate is fixed, so the sum is kept as batches come and go.
+void pool::state::recount_demand() noexcept {
+  demand_cost = demand_share = 0;
+  for (std::uint32_t i = 0; i < batches.extent(); ++i) {
+    if (!batches.taken(i)) continue;
+    const batch& b = batches.at(i);
+    if (b.waits() && b.stage != batch_stage::delayed) count_demand(b, 1);
+  }
+}
+
+void pool::state::scale(instant now) {
+  scale_facts facts;
+  gather(facts, now);
+  carry_out(scaling->step(facts, now), now);
+}
+
+void pool::state::gather(scale_facts& facts, instant now) {
+  scale_workers.clear();
+  fleet.each([&](worker_id id, const worker& w) {
+    if (w.settings.backup) return;
+    scale_worker s;
+    s.id = id;
+    s.name = w.settings.name;
+    using enum scale_worker::standing;
+    s.stands = w.removing ? leaving : w.draining() ? drained : serving;
+    s.managed = w.settings.managed;
+    s.ready = w.serving;
+    s.empty = w.running.size == 0;
+    s.slots = w.settings.slots;
+    s.finish_seconds = fleet.finish_seconds(w, now);
+    facts.busy_slots += w.running.size;
+    scale_workers.push_back(s);
+  });
+  facts.running = running;
+  facts.waiting = queue.size() - delayed;
+  facts.waiting_cost = demand_cost;
+  facts.waiting_share = demand_share;
+  facts.waiting_bytes = waiting_bytes;
+  facts.oldest_seconds = oldest_seconds(now);
+  facts.drain_seconds = eta_seconds(queue.cost());
+  facts.paused = paused || closed;
+  facts.outage = fleet.ejections().impaired();
+  facts.workers = scale_workers;
+}
+
+void pool::state::carry_out(const scale_step& step, instant now) {
+  for (const worker_id id : step.undrain) fleet.undrain(id, drain_order::by_scaling, now);
+  for (const worker_id id : step.drain) fleet.drain(id, drain_order::by_scaling, "scale-in", now);
+  if (step.decision) {
+    const scale_decision& d = *step.decision;
+    if (!d.resent)
+      tell(event::kind::scale_decided,
+           std::to_string(d.current) + " to " + std::to_string(d.desired) + " workers: " + d.reason,
+           now);
+    out.decisions.push_back(d);
+  }
+  if (step.never_came > 0)
+    tell(event::kind::worker_never_came,
+         std::to_string(step.never_came) + " workers asked for have not come", now);
+  settle(now);
+}
+
+void pool::state::tell(event::kind what, std::string reason, instant now) {
+  event e;
+  e.what = what;
+  e.reason = std::move(reason);
+  e.when = now;
+  out.events.push_back(std::move(e));
+}
+
+}  // namespace weir::core

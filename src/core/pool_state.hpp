@@ -1,0 +1,120 @@
+// What a pool is made of, and the moves between its parts. Private to pool*.cpp: pool.cpp has the
+// public calls, pool_batches.cpp what becomes of batches, pool_scaling.cpp the autoscaling tick,
+// pool_views.cpp the copies for readers. Every public call that changes something ends in settle().
+// Invariant after settle(): nothing that is ready waits while a worker that it may use has a free
+// slot, unless the pool is paused or closed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/batch.hpp"
+#include "core/cost_model.hpp"
+#include "core/drain_rate.hpp"
+#include "core/fleet.hpp"
+#include "core/history.hpp"
+#include "core/pool.hpp"
+#include "core/retry.hpp"
+#include "core/scaling.hpp"
+#include "core/waiting_queue.hpp"
+
+namespace weir::core {
+
+struct pool::state {
+  state(pool_settings given, std::uint64_t seed, instant now);
+
+  // --- a batch's way (pool_batches.cpp) ----------------------------------------------------------
+  // refusal::none when the pool would take it.
+  refusal turn_away(const batch_facts& facts, instant now) const noexcept;
+  batch_id enter(const batch_facts& facts, instant now);
+  // May it wait? Only asked when it cannot be granted at once.
+  refusal room_for(const batch& b, instant now);
+  void leave(batch_id id, refusal why, instant now);
+  void forget(batch_id id);
+  admission refuse(refusal why);
+
+  bool granting() const noexcept { return !paused && !closed; }
+  bool grants_at_once() const noexcept {
+    return granting() && queue.ready() == 0 && fleet.any_free();
+  }
+  core::grant start(batch_id id, batch& b, worker_id worker, instant now);
+  core::grant grant_of(batch_id id, const batch& b) const noexcept;
+
+  void enqueue(batch_id id, batch& b, batch_stage stage, instant now);
+  void dequeue(batch_id id, batch& b, bool served);
+  void set_stage(batch_id id, batch& b, batch_stage stage, instant now);
+  void count_demand(const batch& b, int sign) noexcept;
+  void keep_back(batch_id id, batch& b, instant now);
+  void release_kept_back(instant now);
+  void evict(batch_id id, batch& b, refusal why, instant now);
+  void expire_waits(instant now);
+  void dispatch(instant now);
+  void settle(instant now);
+
+  // What an attempt's end says about its worker, and what becomes of the batch.
+  void judge(const batch& b, const attempt_report& report, instant now);
+  void learn(const batch& b, instant now);
+  retry_way way_on(const batch& b, const attempt_report& report) const noexcept;
+  void free_slot(batch& b, const attempt_report& report, instant now);
+  void spend_attempt(batch& b, instant now) noexcept;
+  verdict conclude(batch_id id, batch& b, const attempt_report& report, instant now);
+  verdict move_on(batch_id id, batch& b, const attempt_report& report, worker_id on, instant now);
+  verdict try_later(batch_id id, batch& b, const attempt_report& report, worker_id on, instant now);
+  verdict end(batch_id id, const attempt_report& report, refusal why, instant now);
+  static verdict granted(const core::grant& g) noexcept;
+  refusal wait_over(const batch& b, instant now) const noexcept;
+
+  // --- estimates ------------------------------------------------------------------------------
+  double drains_per_second() const noexcept { return drained.per_second(fleet.speed()); }
+  double backlog_seconds() const noexcept;
+  duration come_back(refusal why) noexcept;
+  bool estimates_mean_something() const noexcept;
+  double eta_seconds(double cost_ahead) const noexcept;
+  double oldest_seconds(instant now) const noexcept;
+
+  // --- the whole (pool_scaling.cpp) ------------------------------------------------------------
+  bool scaling_can_bring() const noexcept {
+    return settings.autoscale && settings.autoscale->max > 0;
+  }
+  void configure_scaling(instant now);
+  void give_back_drains(instant now);
+  void recount_demand() noexcept;
+  void scale(instant now);
+  void gather(scale_facts& facts, instant now);
+  void carry_out(const scale_step& step, instant now);
+  void tell(event::kind what, std::string reason, instant now);
+
+  // --- words (pool_explain.cpp) --------------------------------------------------------------
+  std::string explain_wait(batch_id id, const batch& b, instant now) const;
+  std::string why_it_waits(const batch& b, instant now) const;
+  std::string explain_run(const batch& b, instant now) const;
+  std::string explain_end(const ending& e) const;
+
+  pool_settings settings;
+  effects out;
+  base::random random;
+  cost_model costs;
+  waiting_queue queue;
+  core::fleet fleet;
+  retry_budget budget;
+  std::optional<core::scaling> scaling;
+  drain_rate drained;
+  retry_after come_back_times;
+  base::slab<batch, batch_tag> batches;
+  indexed_heap<instant> wait_ends;    // by batch: end of its wait or of its backoff
+  indexed_heap<instant> waits_began;  // by batch: for the oldest
+  std::vector<batch_id> kept_back;
+  history ended;
+  std::vector<scale_worker> scale_workers;  // scratch of a scaling tick
+  std::uint64_t sequence = 0;               // of arrivals
+  std::uint64_t waiting_bytes = 0;
+  std::uint64_t running = 0, delayed = 0;
+  double demand_share = 0, demand_cost = 0;  // of what waits and does not back off
+  double capped = 1;                         // T of the scale policy
+  batch_id finishing;                        // its grant is the verdict, not an effect
+  bool paused = false, closed = false;
+  std::uint64_t refused_batches = 0, refused_bytes = 0, bounces = 0;
+};
+
+}  // namespace weir::core

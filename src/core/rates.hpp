@@ -1,0 +1,70 @@
+// How fast each worker is, learned from how long batches took against their estimates:
+//   m_w    = (sum dec x log(est / t) + 8 x m_pool) / (n_w + 8), dec = exp(-age / 30 s)
+//   rate_w = weight x exp(m_w - m_pool) x probation x overdue;   1 = the pool's average
+// The sums are kept with forward decay (Cormode et al., ICDE 2009): weights grow from a landmark
+// instead of old ones shrinking, so idle workers cost nothing. Called by fleet at each finish and
+// every 100 ms while something runs; single-threaded; every value stays finite.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/time.hpp"
+
+namespace weir::core {
+
+using base::duration;
+using base::instant;
+
+inline constexpr double rate_decay_seconds = 30;
+inline constexpr double rate_shrinkage = 8;        // pseudo-samples at the pool's mean
+inline constexpr double overdue_factor_limit = 4;  // times expected
+inline constexpr double overdue_seconds_min = 1;
+inline constexpr double probation_start = 0.3;
+
+// (sum + 8 m_pool) / (n + 8): a worker seen seldom is taken for an average one.
+double shrunk_mean(double decayed_sum, double decayed_count, double pool_mean) noexcept;
+
+// 1, or 4 x expected / elapsed for an attempt that takes more than 4 x its expectation and 1 s.
+double overdue_factor(double elapsed_seconds, double expected_seconds) noexcept;
+
+// The share of its rate and of its slots that a worker gets `age` after (re)joining:
+// 0.3 + 0.7 x min(1, age / slow_start); 1 when slow start is off.
+double probation_share(duration age, duration slow_start) noexcept;
+
+// Slots open at that age: the share rounded up, at least one of any.
+std::uint32_t open_slots(std::uint32_t slots, duration age, duration slow_start) noexcept;
+
+// The age at which one more slot opens than at `age`; slow_start when none will before.
+duration next_slot_age(std::uint32_t slots, duration age, duration slow_start) noexcept;
+
+class rates {
+ public:
+  explicit rates(instant now) noexcept : landmark_(now) {}
+
+  // Worker numbers are dense; a number starts (again) as an average worker.
+  void join(std::uint32_t worker);
+  // One batch: log(est / t).
+  void observe(std::uint32_t worker, double log_ratio, instant now) noexcept;
+  // Brings the age of all samples to `now`; the values below are as of the last call.
+  void advance(instant now) noexcept;
+
+  double mean(std::uint32_t worker) const noexcept;  // m_w
+  double pool_mean() const noexcept { return pool_mean_; }
+  // Samples behind m_w, decayed: how much it is worth.
+  double samples(std::uint32_t worker) const noexcept;
+
+ private:
+  struct decayed {
+    double sum = 0, count = 0;  // in weights since the landmark
+  };
+  void rebase(instant now) noexcept;
+
+  std::vector<decayed> workers_;
+  decayed pool_;
+  double pool_mean_ = 0;
+  double shrink_ = 1;  // exp(-(now - landmark) / 30 s)
+  instant landmark_, now_{};
+};
+
+}  // namespace weir::core

@@ -1,0 +1,96 @@
+// The backlog: which waiting batch goes next, and where each one stands. Between tenants by
+// fair_share, inside a tenant by key = arrival + beta x est - urgency offset (or by arrival), so a
+// batch is overtaken only by those that arrive within beta times its own size. Batches are ids of
+// the pool's table. One that cannot go now (backing off, or kept from the workers that failed it)
+// is *held*: it keeps its place but is passed over. insert, remove, head, place: O(log n).
+// Invariants: held and ready batches together are `size`; an account's turn is known to fair_share
+// exactly when one of its batches is ready.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <vector>
+
+#include "core/fair_share.hpp"
+#include "core/order_forest.hpp"
+#include "core/settings.hpp"
+
+namespace weir::core {
+
+// Earlier keys go first; the sequence number keeps equal ones in order of arrival.
+struct order_key {
+  std::int64_t at = 0;  // nanoseconds
+  std::uint64_t sequence = 0;
+  auto operator<=>(const order_key&) const = default;
+};
+
+// arrival + beta x est - (3 - urgency) x priority_step (RFC 9218); the arrival alone when fifo.
+order_key make_key(const queue_settings& settings, instant arrival, double est_seconds,
+                   std::uint8_t urgency, std::uint64_t sequence) noexcept;
+
+class waiting_queue {
+ public:
+  static constexpr std::uint32_t none = fair_share::none;
+
+  waiting_queue(std::uint64_t seed, std::uint32_t tenants_max)
+      : tree_(seed), shares_(tenants_max) {}
+
+  // Accounts are entered and left through it; turns are this class's business.
+  fair_share& tenants() noexcept { return shares_; }
+  const fair_share& tenants() const noexcept { return shares_; }
+
+  void insert(std::uint32_t id, std::uint32_t account, order_key key, double cost, bool held);
+  // It left without being served: gone, or held no longer of interest.
+  void remove(std::uint32_t id);
+  // It is dispatched: leaves, and its tenant is charged.
+  void serve(std::uint32_t id);
+  void hold(std::uint32_t id) { set_ready(id, false); }
+  void release(std::uint32_t id) { set_ready(id, true); }
+
+  // The next to be dispatched, or none when nothing is ready.
+  std::uint32_t head() const noexcept;
+
+  std::size_t size() const noexcept { return size_; }
+  std::size_t ready() const noexcept { return ready_; }
+  double cost() const noexcept { return cost_; }  // of all, held ones included
+  std::uint32_t tenants_waiting() const noexcept { return occupied_; }
+  std::uint32_t account(std::uint32_t id) const noexcept { return account_of_[id]; }
+
+  struct standing {
+    std::uint64_t ahead = 0;  // batches
+    double cost_ahead = 0;
+    bool exact = false;  // when one tenant waits; else estimated from the tenants' shares
+  };
+  standing place(std::uint32_t id) const noexcept;
+  // Where a batch with that key would stand.
+  standing place_of(std::uint32_t account, const order_key& key) const noexcept;
+
+  // The batches from `offset` on, tenant by tenant, at most `limit`, appended to `out`.
+  void page(std::size_t offset, std::size_t limit, std::vector<std::uint32_t>& out) const;
+
+ private:
+  struct load {
+    std::uint32_t count = 0, ready = 0;
+    double cost = 0;
+    friend load operator+(const load& a, const load& b) noexcept {
+      return {a.count + b.count, a.ready + b.ready, a.cost + b.cost};
+    }
+  };
+  void take_out(std::uint32_t id);
+  void set_ready(std::uint32_t id, bool ready);
+  void sync_turn(std::uint32_t account);
+  std::uint32_t root(std::uint32_t account) const noexcept {
+    return account < roots_.size() ? roots_[account] : none;
+  }
+  standing among_all(std::uint32_t account, const load& own_ahead) const noexcept;
+
+  order_forest<order_key, load> tree_;
+  fair_share shares_;
+  std::vector<std::uint32_t> roots_;       // by account
+  std::vector<std::uint32_t> account_of_;  // by batch
+  std::size_t size_ = 0, ready_ = 0;
+  double cost_ = 0;
+  std::uint32_t occupied_ = 0;
+};
+
+}  // namespace weir::core
