@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# weir on a fresh Debian 12, in one command: installs what is missing, builds, and shows weir at work
-# in front of real workers that load a real data set. See deploy/README.md.
+# weir on a fresh Debian 12, in one command: installs what is missing, builds, and shows weir at
+# work in front of real workers that load a real data set. See deploy/README.md.
 #   --once      stop everything at the end; exit 0 only if every row arrived exactly once
 #   --rows N    a larger (or smaller) run than the real 55,425 rows, from the documented seed
 #   --dir DIR   where the run keeps its files (default: state/quickstart)

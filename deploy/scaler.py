@@ -45,7 +45,8 @@ def signing_key(text):
 
 def verify(key, headers, body, now):
     """Raises Refused unless one of the signatures is ours and the timestamp is about now."""
-    name, sent, given = (headers.get(f"webhook-{part}") for part in ("id", "timestamp", "signature"))
+    name, sent, given = (headers.get(f"webhook-{part}")
+                         for part in ("id", "timestamp", "signature"))
     if not name or not sent or not given or not sent.isdecimal():
         raise Refused(401, "not signed")
     if abs(now - int(sent)) > TOLERANCE_SECONDS:

@@ -1,4 +1,4 @@
-"""The quickstart's processes: written down, found again by a later call, stopped by pid and birth."""
+"""The quickstart's processes: written down, found again later, stopped by pid and birth."""
 import json
 import os
 import pathlib
