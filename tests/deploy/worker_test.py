@@ -13,7 +13,7 @@ import unittest
 import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from support import Program, Wire, ask, eventually
+from support import DEPLOY, Program, Wire, ask, eventually
 import worker as worker_module
 
 CSV_HEAD = "row,iata,name,city,state,country,latitude,longitude\n"
@@ -357,10 +357,10 @@ class DatabaseTest(WorkerTest):
 class FaultTest(unittest.TestCase):
     def test_a_row_takes_its_delay_and_a_slow_worker_its_factor(self):
         options = argparse.Namespace(slots=1, database=":memory:", delay=10, slow=4)
-        with unittest.mock.patch.object(worker_module, "time") as time:
-            time.monotonic.return_value = 7.0
+        with unittest.mock.patch.object(worker_module, "time") as clock:
+            clock.monotonic.return_value = 7.0
             worker_module.Worker(options)._pretend_to_work(20, started=6.5)
-        self.assertEqual([call.args[0] for call in time.sleep.call_args_list], [0.2, 1.5])
+        self.assertEqual([call.args[0] for call in clock.sleep.call_args_list], [0.2, 1.5])
 
 
 class PostgresTest(WorkerTest):
@@ -412,6 +412,14 @@ class PostgresTest(WorkerTest):
         self.assertEqual((late.status, third.status, self.count()), (409, 200, 6))
         self.assertEqual(self.rows("SELECT latitude FROM airports WHERE source_row = 2")[0][0],
                          30.53316083)
+
+    def test_what_was_fed_is_counted(self):
+        worker, rows = self.start(), ["--rows", "300"]
+        for command in (["feed.py", "--url", worker.url, "--at-once", "4", *rows],
+                        ["count.py", "--database", self.database, *rows]):
+            done = subprocess.run([sys.executable, str(DEPLOY / command[0]), *command[1:]],
+                                  timeout=60, stdout=subprocess.PIPE)
+            self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_batches_at_once_are_loaded_once(self):
         workers = [self.start(), self.start()]
