@@ -235,8 +235,10 @@ class Weir:
         return self.access_log()
 
     async def said(self, pattern):
-        return await until(lambda: next((line for line in self.log if re.search(pattern, line)),
-                                        None), f"a log line like {pattern}")
+        """Waits for a line of the log that matches; the match."""
+        def found():
+            return next(filter(None, (re.search(pattern, line) for line in self.log)), None)
+        return await until(found, f"a log line like {pattern}")
 
     # --- the process ---------------------------------------------------------------------------
     def rss(self):

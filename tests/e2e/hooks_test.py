@@ -1,0 +1,191 @@
+"""Scale hooks: a sustained backlog becomes one signed decision, whatever happens to its receiver."""
+
+import json
+import os
+import unittest
+
+import fake_worker
+import raw_client
+import receiver
+import wire
+from harness import WeirCase, basic_config, until
+
+PATIENCE = wire.DEADLINE + 25  # a decision is taken each 5 s
+
+
+class HooksCase(WeirCase):
+    async def asyncSetUp(self):
+        await super().asyncSetUp()
+        self.receiver = receiver.Receiver()
+        self.scaler = await self.worker("scaler", self.receiver)
+
+    def hook(self):
+        secret = self.write("hook.secret", receiver.SECRET_TEXT)
+        return {"webhook": {"url": self.scaler.url + "/weir?x=1", "secret_file": secret}}
+
+    def scaling(self, **more):
+        return {"min": 1, "max": 10, "objective": "10s", "sustain": "1s", "startup_time": "1s",
+                "hooks": [self.hook()], **more}
+
+    async def start(self, workers, scaling, **pool):
+        return await self.weir(basic_config(workers, pool={"autoscale": scaling, **pool}),
+                               ready=bool(workers))
+
+    async def backlog(self, weir, count=40):
+        """Batches that one held slot cannot serve."""
+        for _ in range(count):
+            self.task(raw_client.ask(weir.front, "POST", "/", {}, b"x", 300))
+        await weir.waiting(count - 1)
+
+    async def decided(self, count=1):
+        await until(lambda: len(self.receiver.real()) >= count, f"{count} decisions", PATIENCE)
+        return self.receiver.real()[count - 1]
+
+
+class ScaleOutTest(HooksCase):
+    async def test_a_sustained_backlog_is_one_signed_decision(self):
+        w1 = await self.worker("w1", fake_worker.Held())
+        weir = await self.start([w1.config(slots=1)], self.scaling())
+        await self.backlog(weir)
+        decision = await self.decided()
+        self.assertEqual((decision["pool"], decision["direction"]), ("loaders", "out"))
+        self.assertGreater(decision["desired"], 1)
+        self.assertLessEqual(decision["desired"], 10)
+        self.assertEqual(decision["current"], 1)
+        self.assertEqual(decision["backlog"]["batches"], 39)
+        for name in ("cost", "bytes", "oldest_seconds", "drain_seconds"):
+            self.assertGreaterEqual(decision["backlog"][name], 0)
+        self.assertGreater(decision["backlog"]["oldest_seconds"], 0.9)
+        self.assertTrue(decision["reason"])
+        self.assertEqual(self.receiver.decisions[0]["type"], "weir.scale")
+        self.assertRegex(self.receiver.decisions[0]["timestamp"], r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
+        self.assertEqual(self.receiver.faults, [])
+        scale = await weir.get("/v1/pools/loaders/scale")
+        self.assertEqual(scale["desired"], decision["desired"])
+        await self.told_in_metrics(weir, decision)
+
+    async def told_in_metrics(self, weir, decision):
+        async def counted():
+            metrics = await weir.metrics()
+            return metrics.sum("weir_autoscale_hooks_total", direction="out") >= 1 and metrics
+        metrics = await until(counted, "the hook in the metrics")
+        self.assertEqual(metrics.sum("weir_autoscale_desired", pool="loaders"),
+                         decision["desired"])
+
+    async def test_a_receiver_that_was_down_gets_exactly_one_effective_decision(self):
+        w1 = await self.worker("w1", fake_worker.Held())
+        weir = await self.start([w1.config(slots=1)], self.scaling())
+        self.receiver.status = 503
+        await self.backlog(weir, 10)
+        await until(lambda: len(self.receiver.ids) >= 2, "two failed deliveries", PATIENCE)
+        self.scaler.kill()
+        await self.backlog_grows(weir)
+        self.receiver.status = 204
+        await self.scaler.restart()
+        first = await self.decided()
+        scale = await weir.get("/v1/pools/loaders/scale")
+        self.assertEqual(first["desired"], scale["desired"])
+        await wire.pause(2)
+        effective = {(d["episode"], d["desired"]) for d in self.receiver.real()}
+        self.assertEqual(len(effective), 1, self.receiver.real())
+        sequences = [d["sequence"] for d in self.receiver.real()]
+        self.assertEqual(sequences, sorted(set(sequences)))
+        self.assertEqual(self.receiver.faults, [])
+
+    async def backlog_grows(self, weir):
+        for _ in range(20):
+            self.task(raw_client.ask(weir.front, "POST", "/", {}, b"x", 300))
+        await weir.waiting(29)
+
+    async def test_a_backlog_that_passes_quickly_is_no_decision(self):
+        held = fake_worker.Held()
+        w1 = await self.worker("w1", held)
+        weir = await self.start([w1.config(slots=1)], self.scaling(sustain="1h"))
+        await self.backlog(weir, 10)
+        await wire.pause(6)
+        self.assertLessEqual({d["desired"] for d in self.receiver.real()}, {2})
+
+    async def test_with_no_worker_and_min_0_a_batch_waits_for_the_first(self):
+        weir = await self.start([], self.scaling(min=0))
+        ask = self.task(raw_client.ask(weir.front, "POST", "/", (), b"x", PATIENCE * 2))
+        decision = await self.decided()
+        self.assertGreaterEqual(decision["desired"], 1)
+        self.assertEqual(decision["current"], 0)
+        w1 = await self.worker("w1")
+        await weir.post("/v1/pools/loaders/workers", {"id": "w1", "url": w1.url, "slots": 1,
+                                                      "ttl": "60s"})
+        self.assertEqual((await ask).field("Weir-Worker"), "w1")
+
+    async def test_a_program_gets_the_same_on_standard_input(self):
+        w1 = await self.worker("w1", fake_worker.Held())
+        said = self.path("said.json")
+        hooks = [{"exec": {"command": ["/usr/bin/tee", said]}}]
+        weir = await self.start([w1.config(slots=1)], self.scaling(hooks=hooks))
+        await self.backlog(weir)
+
+        def written():
+            if not os.path.exists(said):
+                return None
+            with open(said, encoding="utf-8") as file:
+                text = file.read()
+            return text.rstrip().endswith("}") and json.loads(text)
+        decision = (await until(written, "the program's input", PATIENCE))["data"]
+        self.assertEqual((decision["pool"], decision["direction"]), ("loaders", "out"))
+
+    async def test_a_program_inherits_no_descriptor(self):
+        w1 = await self.worker("w1", fake_worker.Held())
+        said = self.path("fds")
+        script = self.write("hook.sh", f"#!/bin/sh\nls -l /proc/self/fd > {said}.new\n"
+                            f"mv {said}.new {said}\n", 0o700)
+        weir = await self.start([w1.config(slots=1)],
+                                self.scaling(hooks=[{"exec": {"command": [script]}}]))
+        await self.backlog(weir)
+        await until(lambda: os.path.exists(said), "the program's run", PATIENCE)
+        with open(said, encoding="utf-8") as file:
+            self.assertNotIn("socket:", file.read())
+
+    async def test_a_test_delivery_is_marked_and_signed(self):
+        w1 = await self.worker("w1")
+        weir = await self.start([w1], self.scaling())
+        report = await weir.post("/v1/pools/loaders/scale/test")
+        self.assertTrue(report["lines"])
+        await until(lambda: self.receiver.decisions, "the test delivery")
+        self.assertEqual(self.receiver.real(), [])
+        self.assertEqual(self.receiver.faults, [])
+
+
+class ScaleInTest(HooksCase):
+    async def test_only_managed_workers_are_drained_then_named(self):
+        held = fake_worker.Held()
+        workers = [await self.worker(f"w{n}") for n in range(6)]
+        rows = [w.config(slots=1, managed=n >= 2) for n, w in enumerate(workers)]
+        busy = workers[5]
+        busy.script = held
+        weir = await self.start(rows, self.scaling(scale_in_window="1s", max=20))
+        for n in range(5):
+            await weir.post(f"/v1/pools/loaders/workers/w{n}/drain")
+        ask = self.task(raw_client.ask(weir.front, "POST", "/", (), b"x", 300))
+        await until(lambda: held.waiting, "the batch at w5")
+        for n in range(5):
+            await weir.post(f"/v1/pools/loaders/workers/w{n}/undrain")
+        named = set()
+
+        async def all_idle_named():
+            for decision in self.receiver.real():
+                self.assertEqual(decision["direction"], "in")
+                named.update(decision["remove"])
+            return named >= {"w2", "w3", "w4"}
+        await until(all_idle_named, "the idle managed workers named", PATIENCE * 3)
+        self.assertEqual(named, {"w2", "w3", "w4"})
+        for name in named:
+            self.assertIn(await weir.worker_state(name), ("draining", "removed", "gone"))
+        response = await weir.api("POST", "/v1/pools/loaders/workers/w2/undrain")
+        self.assertEqual(response.status, 409, response)
+        self.assertEqual(await weir.worker_state("w0"), "up")
+        held.release()
+        self.assertEqual((await ask).status, 200)
+        self.assertEqual(self.receiver.faults, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
