@@ -1,0 +1,85 @@
+"""The quickstart as a user runs it, with the built weir: a kill survived, scale-out, scale-in,
+every row counted, and nothing left behind."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from support import DEPLOY, SOURCE
+import plan
+
+WEIR = os.environ.get("WEIR_BINARY", str(SOURCE / "build/release/weir"))
+CHECKS = ["every batch was answered as planned", "no client saw an error",
+          "every row is in the database exactly once", "w1 was killed in the middle of batches",
+          "the hook fired and the workers it started joined",
+          "scale-in stopped workers that weir had drained", "weir left by itself when told to",
+          "scaler left by itself when told to"]
+
+
+def quickstart(*arguments):
+    return subprocess.run([sys.executable, str(DEPLOY / "quickstart.py"), "--weir", WEIR,
+                           *map(str, arguments)], text=True, timeout=500, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+
+
+def processes_that_name(folder):
+    """Command lines that mention this folder: the run's workers, scaler and weir all do."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line:
+            found.append(line)
+    return found
+
+
+class QuickstartTest(unittest.TestCase):
+    def setUp(self):
+        if not os.access(WEIR, os.X_OK):
+            self.skipTest("weir is not built")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name, "run")
+
+    def test_once_every_row_arrives_exactly_once_and_nothing_stays(self):
+        done = quickstart("--once", "--rows", 20000, "--dir", self.folder)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(processes_that_name(self.folder), [])
+        for check in CHECKS:
+            self.assertRegex(done.stdout, rf"(?m)^  ok     {re.escape(check)}")
+        self.assertNotIn("FAILED", done.stdout)
+        rows = [int(n.replace(",", ""))
+                for n in re.findall(r"(?m)^  rows +([\d,]+) \w+ +0 missing, 0 double", done.stdout)]
+        tables = plan.expectation(plan.batches(20000))["tables"]
+        self.assertEqual(sorted(rows), sorted(table["rows"] for table in tables.values()))
+
+    def test_a_weir_that_does_not_start_is_an_error_and_nothing_stays(self):
+        done = quickstart("--once", "--dir", self.folder, "--weir", "/bin/false")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(processes_that_name(self.folder), [])
+
+    def test_a_folder_that_holds_something_else_is_left_alone(self):
+        self.folder.mkdir()
+        (self.folder / "precious").touch()
+        done = quickstart("--dir", self.folder)
+        self.assertEqual((done.returncode, [p.name for p in self.folder.iterdir()]),
+                         (1, ["precious"]))
+        self.assertIn("holds something else", done.stdout)
+
+    def test_too_few_rows_for_a_backlog_are_refused(self):
+        self.assertEqual(quickstart("--rows", 100).returncode, 2)
+
+    def test_there_may_be_nothing_to_stop(self):
+        done = quickstart("--stop", "--dir", self.folder)
+        self.assertEqual((done.returncode, done.stdout),
+                         (0, "stopped nothing: nothing was running\n"))
+
+
+if __name__ == "__main__":
+    unittest.main()
