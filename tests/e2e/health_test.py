@@ -1,4 +1,4 @@
-"""Health as seen from outside: proof before traffic, down and back, ejection, slow start, drains."""
+"""Health from outside: proof before traffic, down and back, ejection, slow start, drains."""
 
 import asyncio
 import unittest

@@ -1,4 +1,4 @@
-"""Scale hooks: a sustained backlog becomes one signed decision, whatever happens to its receiver."""
+"""Scale hooks: a sustained backlog is one signed decision, whatever happens to its receiver."""
 
 import json
 import os

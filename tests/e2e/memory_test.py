@@ -1,4 +1,4 @@
-"""What waits costs next to nothing: a body that was announced is not read before a slot is there."""
+"""What waits costs next to nothing: an announced body is not read before a slot is there."""
 
 import asyncio
 import socket

@@ -105,7 +105,7 @@ class ReloadTest(WeirCase):
         await self.has_worker(weir, "w3")
 
     async def test_a_watched_config_map_is_reloaded_when_its_link_is_swapped(self):
-        """Kubernetes: weir.yaml -> ..data/weir.yaml, ..data -> ..1, then ..data -> ..2 by rename."""
+        """Kubernetes: weir.yaml -> ..data/weir.yaml; ..data -> ..1, then -> ..2 by rename."""
         def publish(version, text):
             os.mkdir(self.path(f"..{version}"))
             self.write(f"..{version}/weir.yaml", text)

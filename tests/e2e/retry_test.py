@@ -10,7 +10,7 @@ import fake_worker
 import load
 import raw_client
 import wire
-from harness import SLOW, WeirCase, basic_config, until
+from harness import SLOW, WeirCase, basic_config
 
 KEY = {"Idempotency-Key": "k"}
 PATIENT = {"ejection": {"consecutive_failures": 0}, "retry_budget": {"min": 1000}}

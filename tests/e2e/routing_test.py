@@ -1,4 +1,4 @@
-"""Which pool a batch goes to: path on segment borders, host, method, header; the first match wins."""
+"""Which pool a batch goes to: path on segment borders, host, method, header; first match wins."""
 
 import unittest
 

@@ -3,7 +3,6 @@
 import asyncio
 import unittest
 
-import fake_worker
 import raw_client
 import wire
 from harness import HEAVY, WeirCase, basic_config

@@ -1,4 +1,4 @@
-"""Workers that break the protocol or their connections: 502, or a cut answer, never a half truth."""
+"""Workers that break the protocol or connections: 502, or a cut answer, never a half truth."""
 
 import unittest
 
