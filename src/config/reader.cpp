@@ -31,9 +31,10 @@ std::string other_places(const section& here, std::string_view name) {
 void unknown_key(const section& s, const node::entry& e, reading& r) {
   std::vector<std::string_view> known;
   for (const auto& k : s.keys) known.push_back(k.name);
-  const auto close = nearest(e.key, known);
+  const auto elsewhere = other_places(s, e.key);
+  const auto close = elsewhere.empty() ? nearest(e.key, known) : "";
   r.error_at(e.at, fmt::format("unknown key {}{}{}, expected one of {}{}", quoted(e.key), inside(r),
-                               other_places(s, e.key), fmt::join(known, ", "),
+                               elsewhere, fmt::join(known, ", "),
                                close.empty() ? "" : fmt::format(", did you mean {}", close)));
 }
 
@@ -97,9 +98,9 @@ std::optional<value> read_fields(const shape& type, const node& n, reading& r) {
   if (!is_map(n, expects(type), r) || !sized(type, n, n.entries.size(), r)) return {};
   std::map<std::string, std::string> out;
   for (const auto& e : n.entries) {
-    const bool known = std::any_of(out.begin(), out.end(),
-                                   [&](const auto& other) { return same_field(other.first, e.key); });
-    if (known)
+    const auto first = std::find_if(n.entries.begin(), n.entries.end(),
+                                    [&](const auto& other) { return same_field(other.key, e.key); });
+    if (&*first != &e)
       r.error_at(e.at, fmt::format("repeated field {}{}, expected once", quoted(e.key), inside(r)));
     if (!valid_token(e.key))
       r.error_at(e.at, fmt::format("{}{}, expected a header field name", quoted(e.key), inside(r)));
@@ -162,6 +163,23 @@ void read_key(const key& k, void* owner, const node& n, reading& r) {
   }
 }
 
+// Keys that must be there, and how many of those that exclude each other.
+void check_presence(const section& s, const node& n, reading& r) {
+  std::vector<std::string_view> names;
+  std::size_t given = 0;
+  for (const auto& k : s.keys) {
+    names.push_back(k.name);
+    if (n.find(k.name)) ++given;
+    if (k.required && !n.find(k.name))
+      r.error_at(n.at, fmt::format("missing key {}{}, expected {}", quoted(k.name), inside(r),
+                                   k.what == key::form::leaf ? expects(k.type) : "at least one entry"));
+  }
+  const auto choice = fmt::format("{}", fmt::join(names, ", "));
+  if (s.keys_max && given > s.keys_max)
+    r.error(n, fmt::format("{} keys, expected only one of {}", given, choice));
+  if (given < s.keys_min) r.error(n, "no key, expected one of " + choice);
+}
+
 void read_section(const section& s, void* object, const node& n, reading& r) {
   if (!is_map(n, "keys and values", r)) return;
   for (const auto& e : n.entries) {
@@ -172,10 +190,7 @@ void read_section(const section& s, void* object, const node& n, reading& r) {
       read_key(*k, object, *e.value, r);
     }
   }
-  for (const auto& k : s.keys)
-    if (k.required && !n.find(k.name))
-      r.error_at(n.at, fmt::format("missing key {}{}, expected {}", quoted(k.name), inside(r),
-                                   k.what == key::form::leaf ? expects(k.type) : "it to be given"));
+  check_presence(s, n, r);
   if (s.check) s.check(object, n, r);
 }
 

@@ -104,11 +104,6 @@ void check_limits(void* object, const node& at, reading& r) {
           {"replay_total_bytes_max", format_size(l.replay_total_bytes_max)});
 }
 
-void check_cost(void*, const node& at, reading& r) {
-  if (at.entries.size() <= 1) return;
-  r.error(at, "several keys, expected one of header, bytes, fixed");
-}
-
 void check_retry(void* object, const node& at, reading& r) {
   const auto& retry = static_cast<const route*>(object)->retry;
   ordered(at, r, "backoff_base", retry.backoff_base, "backoff_max", retry.backoff_max);
@@ -138,7 +133,7 @@ void check_route(void* object, const node& at, reading& r) {
   const reading::step here(r, "rewrite");
   error_in(*rewrite, r, "strip_prefix",
            fmt::format("no request of this route begins so, expected a part of its path {}",
-                       quoted(route.path)));
+                       describe(*at.find("path"))));
 }
 
 void check_health(void* object, const node& at, reading& r) {
@@ -167,11 +162,6 @@ void check_autoscale(void* object, const node& at, reading& r) {
     warn_in(at, r, "objective",
             fmt::format("cannot be met by new workers: startup_time and sustain take {}",
                         format_duration(a.startup_time + a.sustain)));
-}
-
-void check_hook(void*, const node& at, reading& r) {
-  const bool one = (at.find("webhook") != nullptr) != (at.find("exec") != nullptr);
-  if (!one) r.error(at, "expected either webhook or exec");
 }
 
 void check_exec(void* object, const node& at, reading& r) {

@@ -13,14 +13,12 @@ void check_listener(void* listener, const node& at, reading& r);
 void check_admin(void* admin, const node& at, reading& r);
 void check_limits(void* limits, const node& at, reading& r);
 void check_route(void* route, const node& at, reading& r);
-void check_cost(void* cost, const node& at, reading& r);
 void check_retry(void* route, const node& at, reading& r);
 void check_edits(void* header_edits, const node& at, reading& r);
 void check_pool(void* pool, const node& at, reading& r);
 void check_health(void* pool, const node& at, reading& r);
 void check_ejection(void* pool, const node& at, reading& r);
 void check_autoscale(void* pool, const node& at, reading& r);
-void check_hook(void* hook, const node& at, reading& r);
 void check_exec(void* exec_hook, const node& at, reading& r);
 void check_worker_tls(void* tls_client, const node& at, reading& r);
 

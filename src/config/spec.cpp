@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "config/json_text.hpp"
 #include "config/units.hpp"
 
 namespace weir::config {
@@ -143,21 +144,6 @@ std::string expects(const shape& type) {
 
 std::string to_text(const shape& type, const value& v) {
   return std::visit([&](const auto& held) { return text_of(type, held); }, v);
-}
-
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
 }
 
 std::string to_json(const shape& type, const value& v) {

@@ -61,7 +61,9 @@ struct key {
   std::string_view name;
   form what = form::leaf;
   bool required = false;
+  bool optional = false;         // a section that may be absent
   bool restart = false;          // a change takes effect at the next start only
+  bool discreet = false;         // may hold a secret of its own: dumps and diffs show it in part
   std::string_view doc;          // what it is
   std::string_view at_limit;     // what happens when it is reached; empty: nothing to say
 
@@ -88,7 +90,9 @@ struct section {
   std::string_view doc;
   std::vector<key> keys;
   // Rules over several keys; run after they were read. May be empty.
-  std::function<void(void* object, const node& at, reading&)> check;
+  std::function<void(void* object, const node& at, reading&)> check{};
+  std::size_t keys_min = 0;      // how many of its keys must stand there, and may (0: all)
+  std::size_t keys_max = 0;
 
   const key* find(std::string_view name) const noexcept;
 };
@@ -112,6 +116,5 @@ std::string expects_one(const shape& type);
 std::string to_text(const shape& type, const value& v);
 // As JSON: numbers and booleans bare, lists and maps as such, everything else a string.
 std::string to_json(const shape& type, const value& v);
-std::string json_string(std::string_view text);
 
 }  // namespace weir::config

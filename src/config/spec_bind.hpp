@@ -114,6 +114,7 @@ key nested(std::string_view name, const section& inside) {
   k.what = key::form::section;
   k.doc = inside.doc;
   k.inside = &inside;
+  k.optional = requires(owner o) { follow<Path...>(o).has_value(); };
   k.open = [](void* o) -> void* { return &unwrap(follow<Path...>(*static_cast<owner*>(o))); };
   k.peek = [](const void* o) -> const void* {
     const auto& m = follow<Path...>(*static_cast<const owner*>(o));
@@ -163,6 +164,10 @@ key list_of(std::string_view name, const section& inside, std::string_view item_
 
 inline key required(key k) {
   k.required = true;
+  return k;
+}
+inline key discreet(key k) {
+  k.discreet = true;
   return k;
 }
 inline key needs_restart(key k) {

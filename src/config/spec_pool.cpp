@@ -207,7 +207,7 @@ const section& webhook_section() {
       "pools.NAME.autoscale.hooks[].webhook",
       "A signed POST (Standard Webhooks).",
       {
-          required(leaf<&T::url>("url", of(kind::hook_url), "Where it goes.")),
+          discreet(required(leaf<&T::url>("url", of(kind::hook_url), "Where it goes."))),
           secret_file<T>("secret_file", kind::signing_file, &T::secret, &T::secret_file,
                          "File with the signing key, `whsec_` and base64; none: unsigned."),
           leaf<&T::timeout>("timeout", span(100ms, 10min), "How long one delivery may take.",
@@ -223,8 +223,8 @@ const section& exec_section() {
       "pools.NAME.autoscale.hooks[].exec",
       "A program that gets the decision as JSON on standard input.",
       {
-          required(leaf<&T::command>("command", list(of(kind::text), 1, 64),
-                                     "Program, as an absolute path, and its arguments.")),
+          discreet(required(leaf<&T::command>("command", list(of(kind::text), 1, 64),
+                                              "Program, as an absolute path, and its arguments."))),
           leaf<&T::timeout>("timeout", span(100ms, 1h), "How long it may run.",
                             "It is killed and tried again with back-off."),
       },
@@ -240,7 +240,7 @@ const section& hook_section() {
           nested<&hook::webhook>("webhook", webhook_section()),
           nested<&hook::exec>("exec", exec_section()),
       },
-      check_hook};
+      {}, 1, 1};
   return s;
 }
 
@@ -283,6 +283,7 @@ const section& autoscale_section() {
 // The keys of autoscale belong to two members of pool, so the pool itself is what is opened.
 key autoscale_key() {
   auto k = same_object("autoscale", autoscale_section());
+  k.optional = true;
   k.open = [](void* o) {
     static_cast<pool*>(o)->settings.autoscale.emplace();
     return o;

@@ -196,7 +196,7 @@ const section& root_section() {
           nested<&T::limits>("limits", limits_section()),
           required(list_of<&T::listeners>("listeners", listener_section(), "name", 1, 64)),
           nested<&T::admin>("admin", admin_section()),
-          nested<&T::registration>("registration", registration_section()),
+          needs_restart(nested<&T::registration>("registration", registration_section())),
           required(list_of<&T::routes>("routes", route_section(), "name", 1, 1000)),
           required(pools_key()),
       },

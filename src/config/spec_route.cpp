@@ -72,7 +72,7 @@ const section& cost_section() {
       "How much work a batch is, by one of these; a learned model scales it to seconds. Absent: "
       "every batch counts 1.",
       {cost_header_key(), cost_bytes_key(), cost_fixed_key()},
-      check_cost};
+      {}, 0, 1};
   return s;
 }
 
@@ -138,8 +138,8 @@ section edits_section(std::string_view path, std::string_view doc) {
   return {path,
           doc,
           {
-              leaf<&T::set>("set", fields(64),
-                            "Fields to set, in place of any of that name."),
+              discreet(leaf<&T::set>("set", fields(64),
+                                     "Fields to set, in place of any of that name.")),
               leaf<&T::remove>("remove", list(of(kind::field_name), 0, 64), "Fields to remove."),
           },
           check_edits};
@@ -180,8 +180,9 @@ const section& route_section() {
           leaf<&T::hosts>("host", one_or_list(of(kind::host_pattern), 64),
                           "Matches any of these hosts; `*.example.org` stands for one more label."),
           leaf<&T::methods>("methods", list(of(kind::method), 0, 32), "Matches any of these methods."),
-          leaf<&T::headers>("headers", fields(32),
-                            "Matches when every field has exactly that value; `*`: any value."),
+          discreet(
+              leaf<&T::headers>("headers", fields(32),
+                                "Matches when every field has exactly that value; `*`: any value.")),
           required(leaf<&T::pool>("pool", of(kind::name), "The pool that the batches go to.")),
           same_object("tenant", tenant_section()),
           nested<&T::cost>("cost", cost_section()),
