@@ -256,21 +256,22 @@ class Weir:
         """Waits for the end; the exit code."""
         async with asyncio.timeout(timeout or DEADLINE):
             self.code = await self.process.wait()
-            await asyncio.gather(*self._readers)
+            await asyncio.wait(self._readers)
         return self.code
 
     async def stop(self):
         """Ends it by two signals, else for good; returns what was wrong with it, or nothing."""
-        if self.process is None:
-            return None
         stuck = False
-        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
-            if self.process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    self.process.send_signal(number)
-                stuck = number == signal.SIGKILL
-                with contextlib.suppress(TimeoutError):
-                    await self.exited(0.2 if number == signal.SIGTERM and not stuck else 10)
+        for number, patience in ((signal.SIGTERM, 0.1), (signal.SIGTERM, 10 * SLOW),
+                                 (signal.SIGKILL, 10)):
+            if self.process is None or self.process.returncode is not None:
+                break
+            stuck = number == signal.SIGKILL
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
+                self.process.send_signal(number)
+                await self.exited(patience)
+        if self.process is not None and self.code is None:
+            await self.exited()
         return self.complaint(stuck)
 
     def complaint(self, stuck):

@@ -4,6 +4,7 @@ tree_test.py applies them to the repository, rules_test.py shows that each can f
 """
 
 import ast
+import posixpath
 import re
 
 import cpp
@@ -29,6 +30,7 @@ FUNCTION_LINES_MAX = 70
 FUNCTION_LINES_MEDIAN_MAX = 8
 COLUMNS_MAX = 100
 OPENING_LINES = (2, 8)
+README_LINES_MAX = 150
 
 # What core must not touch: the standard library's and the libraries' ways to a clock, to chance, to
 # the world outside, to other threads and to exceptions. (<chrono> has types too: only its clocks.)
@@ -152,6 +154,21 @@ def test_names(path, text):
         line = text.count("\n", 0, match.start()) + 1
         if re.search(r"[\[\];\\]", name):
             found.append(f"{path}:{line}: name without brackets, `;` and `\\`: {name!r}")
+    return found
+
+
+def dead_links(path, text, exists):
+    """Links of a Markdown file to files of the repository that are not there. `exists`: of a path
+    from the root."""
+    found = []
+    for match in re.finditer(r"\]\(([^()\s]+)\)", text):
+        target = match.group(1).split("#")[0]
+        if not target or re.match(r"[a-z]+:", target):
+            continue
+        full = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+        if not exists(full):
+            line = text.count("\n", 0, match.start()) + 1
+            found.append(f"{path}:{line}: a link to what is not there: {target}")
     return found
 
 

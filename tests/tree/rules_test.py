@@ -149,6 +149,14 @@ class RulesTest(unittest.TestCase):
             self.bad(rule, "a_test.cpp", f'\nTEST_CASE("{name}") {{}}\n', "a_test.cpp:2")
         self.bad(rule, "a_test.cpp", 'TEST_CASE("one "\n          "and [two") {}\n', "and [two")
 
+    def test_dead_links(self):
+        def rule(path, text):
+            return rules.dead_links(path, text, {"src/README.md", "src/core"}.__contains__)
+        self.good(rule, "src/README.md", "[a](README.md#b) [c](core/) [d](https://e.f/g) [h](#i)\n"
+                  "[j](../src/core)\n")
+        self.bad(rule, "README.md", "x\n[a](core)\n", "README.md:2")
+        self.bad(rule, "src/README.md", "[a](../core/x.md)\n", "core/x.md")
+
     def test_unfinished(self):
         self.good(rules.unfinished, "a.cpp", "// the method of a mastodon\n")
         self.bad(rules.unfinished, "a.cpp", "\n// TO" + "DO: later\n", "a.cpp:2")

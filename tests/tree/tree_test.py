@@ -117,6 +117,14 @@ class TreeTest(unittest.TestCase):
     def test_nothing_is_left_unfinished(self):
         self.check(rules.unfinished, [n for n in FILES if n.endswith(CODE + (".md", ".txt"))])
 
+    def test_links_between_documents_lead_somewhere(self):
+        def rule(name, text):
+            return rules.dead_links(name, text, lambda n: os.path.exists(os.path.join(ROOT, n)))
+        self.check(rule, [n for n in FILES if n.endswith(".md")])
+
+    def test_the_readme_is_short(self):
+        self.assertLess(read("README.md").count("\n"), rules.README_LINES_MAX)
+
     def test_every_source_has_its_test(self):
         found = []
         for name in select(("src/",), (".cpp",)):
