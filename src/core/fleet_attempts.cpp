@@ -176,6 +176,7 @@ worker_view fleet::view(worker_id id, instant now) const {
   v.attempts = w.attempts, v.successes = w.successes, v.failures = w.failures;
   v.seconds_in_state = base::to_seconds(now - w.state_since);
   v.managed = w.settings.managed, v.backup = w.settings.backup, v.removing = w.removing;
+  v.resting = w.resting;
   return v;
 }
 

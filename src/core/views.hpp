@@ -37,6 +37,7 @@ struct worker_view {
   std::uint64_t attempts = 0, successes = 0, failures = 0;
   double seconds_in_state = 0;
   bool managed = false, backup = false, removing = false;
+  bool resting = false;          // busy, or refused a connection: gets nothing for a moment
 };
 
 struct queue_item {
@@ -54,7 +55,8 @@ struct queue_page {
 
 struct pool_view {
   std::string name;
-  std::uint64_t waiting = 0, running = 0, delayed = 0;
+  std::uint64_t waiting = 0, running = 0;
+  std::uint64_t delayed = 0;     // of those waiting: backing off before a retry
   double waiting_cost = 0;
   std::uint64_t waiting_bytes = 0;
   double oldest_seconds = 0;

@@ -9,7 +9,9 @@
 
 namespace weir::core::test {
 
-inline instant at(double seconds) { return instant{} + base::from_seconds(1000 + seconds); }
+inline instant at(double seconds) {
+  return instant{} + base::from_seconds(1000 + seconds);
+}
 
 // Probes off, slow start off: workers are up as soon as they are added.
 inline pool_settings plain_settings() {
