@@ -24,8 +24,8 @@ struct client_answer {
   std::string content_type, body;
 };
 
-// Error: the url is none of ours, no connection, a broken answer, or the time ran out.
-base::result<client_answer> send(const client_request&);
+// Error, for people: the url is none of ours, no connection, a broken answer, or the time ran out.
+base::result<client_answer, std::string> send(const client_request&);
 
 // Percent-encodes one path segment or query value (RFC 3986 §2.3: all but unreserved).
 std::string encode_component(std::string_view);

@@ -1,0 +1,133 @@
+#include "admin/json_views.hpp"
+
+#include <boost/json.hpp>
+#include <cmath>
+
+namespace weir::admin {
+namespace {
+
+namespace json = boost::json;
+
+// JSON has no infinities: a backlog that never drains has no time.
+json::value finite(double v) { return std::isfinite(v) ? json::value(v) : json::value(nullptr); }
+
+json::object to_json(const listener_status& l) {
+  return {{"name", l.name}, {"address", l.address}, {"tls", l.tls},
+          {"connections", l.connections}};
+}
+
+}  // namespace
+
+json::object to_json(const process_status& s, const readiness& r) {
+  json::object out{{"version", s.version},
+                   {"ready", r.ok},
+                   {"reason", r.reason},
+                   {"draining", s.draining},
+                   {"started_ms", s.started_unix_ms},
+                   {"uptime_seconds", finite(s.uptime_seconds)},
+                   {"threads", s.threads}};
+  json::object& config = out["config"].emplace_object();
+  config["file"] = s.config_file;
+  config["generation"] = s.config_generation;
+  config["last_reload_ok"] = s.last_reload_ok ? json::value(*s.last_reload_ok) : nullptr;
+  config["last_reload_ms"] = s.last_reload_unix_ms;
+  config["last_reload_error"] = s.last_reload_error;
+  json::array& listeners = out["listeners"].emplace_array();
+  for (const auto& l : s.listeners) listeners.push_back(to_json(l));
+  return out;
+}
+
+json::object to_json(const core::pool_view& p) {
+  return {{"name", p.name},
+          {"waiting", p.waiting},
+          {"running", p.running},
+          {"delayed", p.delayed},
+          {"waiting_cost", finite(p.waiting_cost)},
+          {"waiting_bytes", p.waiting_bytes},
+          {"oldest_seconds", finite(p.oldest_seconds)},
+          {"drain_seconds", finite(p.drain_seconds)},
+          {"workers", p.workers},
+          {"workers_up", p.workers_up},
+          {"slots", p.slots},
+          {"slots_busy", p.slots_busy},
+          {"tenants", p.tenants},
+          {"paused", p.paused},
+          {"closed", p.closed},
+          {"outage", p.outage},
+          {"desired", p.desired ? json::value(*p.desired) : json::value(nullptr)},
+          {"asked_for", p.asked_for},
+          {"never_came", p.never_came},
+          {"startup_seconds", finite(p.startup_seconds)},
+          {"refused_batches", p.refused_batches},
+          {"refused_bytes", p.refused_bytes},
+          {"refused_workers", p.refused_workers},
+          {"tenants_folded", p.tenants_folded},
+          {"retries_denied", p.retries_denied},
+          {"bounces", p.bounces}};
+}
+
+json::object to_json(const worker_status& w, std::string_view pool) {
+  const core::worker_view& v = w.view;
+  json::object out{{"pool", pool},
+                   {"id", v.name},
+                   {"url", w.url},
+                   {"state", core::name(v.state)},
+                   {"reason", v.reason},
+                   {"seconds_in_state", finite(v.seconds_in_state)},
+                   {"slots", v.slots},
+                   {"slots_open", v.slots_open},
+                   {"in_flight", v.in_flight},
+                   {"outstanding_cost", finite(v.outstanding_cost)},
+                   {"rate", finite(v.rate)},
+                   {"weight", finite(v.weight)},
+                   {"consecutive_failures", v.consecutive_failures},
+                   {"ejections", v.ejections},
+                   {"attempts", v.attempts},
+                   {"successes", v.successes},
+                   {"failures", v.failures},
+                   {"managed", v.managed},
+                   {"backup", v.backup},
+                   {"removing", v.removing},
+                   {"registered", w.registered}};
+  if (w.registered) out["lease_seconds"] = finite(w.lease_seconds);
+  return out;
+}
+
+json::object to_json(const core::queue_item& b, std::string_view pool) {
+  return {{"pool", pool},           {"batch", b.label},
+          {"tenant", b.tenant},     {"route", b.route},
+          {"attempt", b.attempt},   {"waited_seconds", finite(b.waited_seconds)},
+          {"cost", finite(b.cost)}, {"urgency", b.urgency}};
+}
+
+json::object to_json(const scale_view& s) {
+  return {{"pool", s.pool},
+          {"enabled", s.enabled},
+          {"desired", s.desired},
+          {"current", s.current},
+          {"ready", s.ready},
+          {"asked_for", s.asked_for},
+          {"never_came", s.never_came},
+          {"min", s.min},
+          {"max", s.max},
+          {"backlog_batches", s.backlog_batches},
+          {"backlog_bytes", s.backlog_bytes},
+          {"backlog_cost", finite(s.backlog_cost)},
+          {"oldest_seconds", finite(s.oldest_seconds)},
+          {"drain_seconds", finite(s.drain_seconds)},
+          {"direction", s.direction},
+          {"reason", s.reason},
+          {"episode", s.episode},
+          {"sequence", s.sequence}};
+}
+
+json::object to_json(const event_entry& e) {
+  return {{"sequence", e.sequence}, {"time_ms", e.unix_ms}, {"pool", e.pool},
+          {"kind", e.kind},         {"worker", e.worker},   {"text", e.text}};
+}
+
+json::object to_json(const change_report& r) {
+  return {{"ok", true}, {"summary", r.summary}, {"lines", json::value_from(r.lines)}};
+}
+
+}  // namespace weir::admin

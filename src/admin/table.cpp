@@ -1,0 +1,67 @@
+#include "admin/table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace weir::admin {
+namespace {
+
+// Characters, not bytes: UTF-8's continuation bytes take no column.
+std::size_t width(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+void append_cell(std::string& line, std::string_view text, std::size_t column_width, bool right) {
+  const std::string gap(column_width - width(text), ' ');
+  if (!line.empty()) line += "  ";
+  if (right) line += gap;
+  line += text;
+  if (!right) line += gap;
+}
+
+}  // namespace
+
+std::string format_table(const std::vector<column>& columns,
+                         std::vector<std::vector<std::string>> rows) {
+  std::vector<std::string> heads;
+  for (const auto& c : columns) heads.emplace_back(c.head);
+  rows.insert(rows.begin(), std::move(heads));
+  std::vector<std::size_t> widths(columns.size());
+  for (auto& row : rows)
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      widths[i] = std::max(widths[i], width(row[i] = printable(row[i])));
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      append_cell(line, row[i], widths[i], columns[i].number);
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
+}
+
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(out[i]);
+    if (byte < 0x20 || byte == 0x7f) out[i] = '?';
+    // U+0080..U+009F, the C1 controls, as UTF-8.
+    const bool c1 = byte == 0xc2 && i + 1 < out.size() &&
+                    static_cast<unsigned char>(out[i + 1]) < 0xa0;
+    if (c1) out.replace(i, 2, "?");
+  }
+  return out;
+}
+
+std::string format_span(double seconds) {
+  if (seconds < 1) return fmt::format("{:.0f} ms", std::max(seconds, 0.0) * 1000);
+  if (seconds < 10) return fmt::format("{:.1f} s", seconds);
+  if (seconds < 120) return fmt::format("{:.0f} s", seconds);
+  if (seconds < 7200) return fmt::format("{:.0f} min", seconds / 60);
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+}  // namespace weir::admin
