@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-unsigned width(const ip_address& a) noexcept { return a.v6 ? 128 : 32; }
+unsigned width(const ip_address& a) noexcept {
+  return a.v6 ? 128 : 32;
+}
 
 bool is_mapped(const ip_address& a) noexcept {
   return a.v6 && std::equal(mapped_prefix.begin(), mapped_prefix.end(), a.bytes.begin());

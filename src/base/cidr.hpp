@@ -1,7 +1,7 @@
 // Address ranges in CIDR notation (RFC 4632, RFC 4291 §2.3), for lists of trusted or allowed peers.
 // Plain values, any thread; parsing allocates nothing. An IPv4 address that arrives mapped into
-// IPv6 (::ffff:a.b.c.d, RFC 4291 §2.5.5.2), as a dual-stack socket shows it, counts as IPv4; a range
-// of one family never holds an address of the other.
+// IPv6 (::ffff:a.b.c.d, RFC 4291 §2.5.5.2), as a dual-stack socket shows it, counts as IPv4; a
+// range of one family never holds an address of the other.
 #pragma once
 
 #include <array>

@@ -12,21 +12,25 @@ namespace weir::config {
 namespace {
 
 constexpr std::string_view unix_scheme = "unix:";
-constexpr std::size_t unix_path_max = 107;   // sun_path, less its final zero (unix(7))
-constexpr std::size_t host_max = 253;        // RFC 1035 §2.3.4, in text form
+constexpr std::size_t unix_path_max = 107;  // sun_path, less its final zero (unix(7))
+constexpr std::size_t host_max = 253;       // RFC 1035 §2.3.4, in text form
 constexpr std::size_t name_max = 64;
 
 bool is_alnum(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
-bool is_visible(char c) noexcept { return c > 0x20 && c < 0x7f; }
+bool is_visible(char c) noexcept {
+  return c > 0x20 && c < 0x7f;
+}
 
 template <class Check>
 bool every(std::string_view text, Check&& check) noexcept {
   return std::all_of(text.begin(), text.end(), check);
 }
 
-bool one_of(char c, std::string_view set) noexcept { return set.find(c) != set.npos; }
+bool one_of(char c, std::string_view set) noexcept {
+  return set.find(c) != set.npos;
+}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -177,22 +181,19 @@ bool valid_field_value(std::string_view text) noexcept {
 }
 
 bool valid_path(std::string_view text) noexcept {
-  return text.starts_with('/') && every(text, is_visible) &&
-         text.find_first_of("?#") == text.npos;
+  return text.starts_with('/') && every(text, is_visible) && text.find_first_of("?#") == text.npos;
 }
 
 bool valid_name(std::string_view text) noexcept {
   const auto allowed = [](char c) { return is_alnum(c) || one_of(c, "-_."); };
-  return !text.empty() && text.size() <= name_max && every(text, allowed) &&
-         is_alnum(text.front());
+  return !text.empty() && text.size() <= name_max && every(text, allowed) && is_alnum(text.front());
 }
 
 bool method_in_wrong_case(std::string_view text) {
   constexpr std::array<std::string_view, 9> known{"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
                                                   "OPTIONS", "CONNECT", "TRACE", "PATCH"};
-  return std::any_of(known.begin(), known.end(), [&](auto method) {
-    return method != text && lower(method) == lower(text);
-  });
+  return std::any_of(known.begin(), known.end(),
+                     [&](auto method) { return method != text && lower(method) == lower(text); });
 }
 
 }  // namespace weir::config

@@ -25,11 +25,11 @@ bool valid_hook_url(std::string_view text) noexcept;
 // The part that can be shown: scheme and authority. Paths and queries of hooks hold keys.
 std::string hook_origin(std::string_view url);
 
-bool valid_host(std::string_view text) noexcept;           // a name or IPv4 address, no port
-bool valid_host_pattern(std::string_view text) noexcept;   // or "*." and a name
-bool valid_token(std::string_view text) noexcept;          // RFC 9110 §5.6.2
-bool valid_field_value(std::string_view text) noexcept;    // RFC 9110 §5.5
-bool valid_path(std::string_view text) noexcept;           // absolute, visible ASCII, no ? or #
+bool valid_host(std::string_view text) noexcept;          // a name or IPv4 address, no port
+bool valid_host_pattern(std::string_view text) noexcept;  // or "*." and a name
+bool valid_token(std::string_view text) noexcept;         // RFC 9110 §5.6.2
+bool valid_field_value(std::string_view text) noexcept;   // RFC 9110 §5.5
+bool valid_path(std::string_view text) noexcept;          // absolute, visible ASCII, no ? or #
 // Names of routes, pools, listeners and workers: they stand in urls, labels and header fields.
 bool valid_name(std::string_view text) noexcept;
 // True for "get" and the like: methods are case-sensitive (RFC 9110 §9.1), so that is a slip.

@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 enum class client_auth : std::uint8_t { none, request, require };
 
 struct tls_listener {
-  std::string certificate, private_key;   // paths; read again on every reload
+  std::string certificate, private_key;  // paths; read again on every reload
   std::string client_ca;
   config::client_auth client_auth = config::client_auth::none;
   bool operator==(const tls_listener&) const = default;
@@ -30,8 +30,8 @@ struct tls_listener {
 
 // "127.0.0.1:8080", "[::]:8080" or "unix:/path".
 struct address {
-  std::string host;          // empty for unix
-  std::uint16_t port = 0;    // 0: the kernel picks (said in the start-up log)
+  std::string host;        // empty for unix
+  std::uint16_t port = 0;  // 0: the kernel picks (said in the start-up log)
   std::string unix_path;
   bool operator==(const address&) const = default;
 };
@@ -41,45 +41,45 @@ struct listener {
   std::string name;
   address bind;
   std::optional<tls_listener> tls;
-  duration head_timeout = 10s;        // from a request's first byte to the end of its head: 408
-  duration idle_timeout = 75s;        // a kept-alive connection without a request is closed
-  std::vector<std::string> trusted;   // CIDRs whose forwarding fields are believed
+  duration head_timeout = 10s;       // from a request's first byte to the end of its head: 408
+  duration idle_timeout = 75s;       // a kept-alive connection without a request is closed
+  std::vector<std::string> trusted;  // CIDRs whose forwarding fields are believed
   bool operator==(const listener&) const = default;
 };
 
 struct admin {
   address bind{"127.0.0.1", 9900, {}};
-  std::string token;                  // from token_file; empty: none (loopback only)
-  std::string token_file;             // where it came from
+  std::string token;       // from token_file; empty: none (loopback only)
+  std::string token_file;  // where it came from
   bool operator==(const admin&) const = default;
 };
 
 // Where workers register themselves, and can do nothing else.
 struct registration {
   address bind;
-  std::string token;                  // from token_file
+  std::string token;  // from token_file
   std::string token_file;
-  std::vector<std::string> allow;     // CIDRs that may register, and that worker urls must be in
+  std::vector<std::string> allow;  // CIDRs that may register, and that worker urls must be in
   duration ttl_max = 5min;
   bool operator==(const registration&) const = default;
 };
 
 struct access_log {
-  std::string file = "-";             // "-": standard output; "": off
-  std::uint32_t buffer_records = 8192;   // per thread; one more is dropped and counted
+  std::string file = "-";               // "-": standard output; "": off
+  std::uint32_t buffer_records = 8192;  // per thread; one more is dropped and counted
   bool operator==(const access_log&) const = default;
 };
 
 struct limits {
-  std::uint64_t head_bytes_max = 16 * 1024;    // a request's or a response's head: 431 or 502
+  std::uint64_t head_bytes_max = 16 * 1024;  // a request's or a response's head: 431 or 502
   std::uint32_t fields_max = 100;
-  std::uint64_t target_bytes_max = 8 * 1024;   // 414
-  std::uint32_t connections_max = 100000;      // clients; beyond it they wait in the kernel
-  std::uint64_t replay_batch_bytes_max = 1 << 20;     // of one body kept in memory for a retry
-  std::uint64_t replay_total_bytes_max = 256ull << 20;   // of all
-  std::uint64_t chunk_line_bytes_max = 256;    // chunk size with its extensions, and a trailer line
+  std::uint64_t target_bytes_max = 8 * 1024;       // 414
+  std::uint32_t connections_max = 100000;          // clients; beyond it they wait in the kernel
+  std::uint64_t replay_batch_bytes_max = 1 << 20;  // of one body kept in memory for a retry
+  std::uint64_t replay_total_bytes_max = 256ull << 20;  // of all
+  std::uint64_t chunk_line_bytes_max = 256;  // chunk size with its extensions, and a trailer line
   std::uint64_t trailer_bytes_max = 4 * 1024;
-  std::uint64_t linger_bytes_max = 1 << 20;    // read and thrown away after an early final answer
+  std::uint64_t linger_bytes_max = 1 << 20;  // read and thrown away after an early final answer
   duration linger_timeout = 2s;
   std::uint64_t relay_buffer_bytes = 64 * 1024;  // per direction while a body moves
   bool operator==(const limits&) const = default;
@@ -106,12 +106,12 @@ struct header_edits {
 struct route {
   std::string name;
   // Matches: every one given must hold; none given matches everything.
-  std::string path;                    // prefix on segment borders
-  std::vector<std::string> hosts;      // lower case, no port; "*.example.org" for one more label
+  std::string path;                // prefix on segment borders
+  std::vector<std::string> hosts;  // lower case, no port; "*.example.org" for one more label
   std::vector<std::string> methods;
-  std::map<std::string, std::string> headers;   // exact values; "*": present
+  std::map<std::string, std::string> headers;  // exact values; "*": present
   std::string pool;
-  std::string tenant_header;           // empty: one anonymous tenant
+  std::string tenant_header;  // empty: one anonymous tenant
   cost_source cost;
   struct {
     duration queue = 5min, connect = 3s, progress = 60s, response = 1h, total = 2h;
@@ -139,18 +139,18 @@ struct route {
 };
 
 struct tls_client {
-  std::string ca;                      // PEM path; empty: the system's
-  std::string certificate, private_key;   // shown to workers that ask
-  std::string server_name;             // SNI and name to verify; empty: the url's host
+  std::string ca;                        // PEM path; empty: the system's
+  std::string certificate, private_key;  // shown to workers that ask
+  std::string server_name;               // SNI and name to verify; empty: the url's host
   bool verify = true;
   bool operator==(const tls_client&) const = default;
 };
 
 struct url {
   bool tls = false;
-  std::string host;                    // no brackets
+  std::string host;  // no brackets
   std::uint16_t port = 80;
-  std::string unix_path;               // "unix:/path": plain HTTP over it
+  std::string unix_path;  // "unix:/path": plain HTTP over it
   bool operator==(const url&) const = default;
 };
 std::string to_string(const url&);
@@ -161,18 +161,18 @@ struct worker {
 };
 
 struct webhook {
-  std::string url;                     // http or https
-  std::string secret;                  // the key itself, decoded from secret_file; empty: unsigned
-  std::string secret_file;             // where it came from
+  std::string url;          // http or https
+  std::string secret;       // the key itself, decoded from secret_file; empty: unsigned
+  std::string secret_file;  // where it came from
   duration timeout = 10s;
   bool operator==(const webhook&) const = default;
 };
 struct exec_hook {
-  std::vector<std::string> command;    // argv; the first an absolute path
+  std::vector<std::string> command;  // argv; the first an absolute path
   duration timeout = 30s;
   bool operator==(const exec_hook&) const = default;
 };
-struct hook {                          // exactly one of the two
+struct hook {  // exactly one of the two
   std::optional<config::webhook> webhook;
   std::optional<exec_hook> exec;
   bool operator==(const hook&) const = default;
@@ -186,33 +186,33 @@ struct durable_queue {
 };
 
 struct pool {
-  core::pool_settings settings;        // name, balance, queue, health, ejection, autoscale …
-  std::vector<worker> workers;         // backup_workers too, with settings.backup set
+  core::pool_settings settings;  // name, balance, queue, health, ejection, autoscale …
+  std::vector<worker> workers;   // backup_workers too, with settings.backup set
   struct {
     std::string path = "/healthz";
-    std::string host;                  // Host of the probe; empty: the worker's
-    std::vector<std::uint16_t> statuses;   // that count as good; empty: 200..399
+    std::string host;                     // Host of the probe; empty: the worker's
+    std::vector<std::uint16_t> statuses;  // that count as good; empty: 200..399
     bool operator==(const auto& o) const {
       return path == o.path && host == o.host && statuses == o.statuses;
     }
   } probe;
   struct {
     duration idle = 1s;
-    std::uint32_t max = 256;           // idle connections a worker and thread
+    std::uint32_t max = 256;  // idle connections a worker and thread
     bool operator==(const auto& o) const { return idle == o.idle && max == o.max; }
   } keepalive;
-  tls_client tls;                      // for https:// workers
-  std::vector<hook> hooks;             // autoscale.hooks
-  durable_queue durable;               // queue.durable
-  duration resolve_interval = 30s;     // names are looked up again this often
+  tls_client tls;                   // for https:// workers
+  std::vector<hook> hooks;          // autoscale.hooks
+  durable_queue durable;            // queue.durable
+  duration resolve_interval = 30s;  // names are looked up again this often
 };
 
 struct settings {
-  std::uint32_t threads = 0;           // 0: auto, one a core
+  std::uint32_t threads = 0;  // 0: auto, one a core
   std::string state_dir;
   duration drain_timeout = 60s;
   duration drain_delay = 0s;
-  bool reload_watch = false;           // reload: watch
+  bool reload_watch = false;  // reload: watch
   config::access_log access_log;
   config::limits limits;
   std::vector<listener> listeners;

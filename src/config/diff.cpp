@@ -19,11 +19,13 @@ using subject = change::subject;
 using changes = std::vector<change>;
 
 // Lists that are compared by name instead of as a whole.
-bool has_names(const key& k) { return k.what == key::form::map || !k.item_key.empty(); }
+bool has_names(const key& k) {
+  return k.what == key::form::map || !k.item_key.empty();
+}
 
 // Calls found(key, path, before, after) for every value that differs; null when absent.
-using found_difference = std::function<void(const key&, const std::string& path, const void* before,
-                                            const void* after)>;
+using found_difference =
+    std::function<void(const key&, const std::string& path, const void* before, const void* after)>;
 
 void compare(const section& s, const void* before, const void* after, const std::string& prefix,
              const found_difference& found);
@@ -83,14 +85,23 @@ void keys_changed(const section& s, const void* before, const void* after, const
   });
 }
 
-const std::string& name_of(const listener& l) { return l.name; }
-const std::string& name_of(const route& r) { return r.name; }
-const std::string& name_of(const pool& p) { return p.settings.name; }
-const std::string& name_of(const worker& w) { return w.settings.name; }
+const std::string& name_of(const listener& l) {
+  return l.name;
+}
+const std::string& name_of(const route& r) {
+  return r.name;
+}
+const std::string& name_of(const pool& p) {
+  return p.settings.name;
+}
+const std::string& name_of(const worker& w) {
+  return w.settings.name;
+}
 
 template <class T>
 const T* find_named(const std::vector<T>& items, const std::string& name) {
-  const auto at = std::find_if(items.begin(), items.end(), [&](auto& i) { return name_of(i) == name; });
+  const auto at =
+      std::find_if(items.begin(), items.end(), [&](auto& i) { return name_of(i) == name; });
   return at == items.end() ? nullptr : &*at;
 }
 
@@ -121,9 +132,15 @@ std::string brief(const worker& w) {
   return fmt::format("{}, {} slots{}", to_string(w.url), w.settings.slots,
                      w.settings.backup ? ", backup" : "");
 }
-std::string brief(const listener& l) { return to_string(l.bind); }
-std::string brief(const route& r) { return "to " + r.pool; }
-std::string brief(const pool& p) { return fmt::format("{} workers", p.workers.size()); }
+std::string brief(const listener& l) {
+  return to_string(l.bind);
+}
+std::string brief(const route& r) {
+  return "to " + r.pool;
+}
+std::string brief(const pool& p) {
+  return fmt::format("{} workers", p.workers.size());
+}
 
 constexpr const char* worker_came = "gets batches after its first good probe";
 constexpr const char* worker_went = "drains: no new batches, those it has finish";
@@ -152,14 +169,17 @@ void diff_workers(const pool& before, const pool& after, changes& out) {
     if (!find_named(after.workers, name_of(w))) out.push_back(went(who(w), brief(w), worker_went));
   for (const auto& w : after.workers) {
     const auto* old = find_named(before.workers, name_of(w));
-    if (old) diff_worker(*old, w, who(w), out);
-    else out.push_back(came(who(w), brief(w), worker_came));
+    if (old)
+      diff_worker(*old, w, who(w), out);
+    else
+      out.push_back(came(who(w), brief(w), worker_came));
   }
 }
 
 void diff_pools(const settings& before, const settings& after, changes& out) {
   const auto who = [](const pool& p) {
-    return about(subject::pool, {}, name_of(p), "at once; backlog, health and learned rates are kept");
+    return about(subject::pool, {}, name_of(p),
+                 "at once; backlog, health and learned rates are kept");
   };
   for (const auto& p : before.pools)
     if (!find_named(after.pools, name_of(p)))
@@ -167,7 +187,8 @@ void diff_pools(const settings& before, const settings& after, changes& out) {
   for (const auto& p : after.pools) {
     const auto* old = find_named(before.pools, name_of(p));
     if (!old) {
-      out.push_back(came(who(p), brief(p), "its workers get batches after their first good probes"));
+      out.push_back(
+          came(who(p), brief(p), "its workers get batches after their first good probes"));
       continue;
     }
     keys_changed(pool_section(), old, &p, who(p), out);
@@ -192,8 +213,10 @@ void diff_routes(const settings& before, const settings& after, changes& out) {
       out.push_back(went(who(r), brief(r), "its requests go by the routes that are left"));
   for (const auto& r : after.routes) {
     const auto* old = find_named(before.routes, name_of(r));
-    if (old) keys_changed(route_section(), old, &r, who(r), out);
-    else out.push_back(came(who(r), brief(r), "for new requests"));
+    if (old)
+      keys_changed(route_section(), old, &r, who(r), out);
+    else
+      out.push_back(came(who(r), brief(r), "for new requests"));
   }
   auto order = about(subject::route, {}, {}, "for new requests: the first match wins");
   order.what = action::reordered;
@@ -241,10 +264,14 @@ std::string who(const change& c) {
 std::string what(const change& c) {
   const auto moved = fmt::format("{} -> {}", c.before, c.after);
   switch (c.what) {
-    case action::added: return "added, " + c.after;
-    case action::removed: return "removed, was " + c.before;
-    case action::reordered: return "reordered, " + moved;
-    case action::changed: break;
+    case action::added:
+      return "added, " + c.after;
+    case action::removed:
+      return "removed, was " + c.before;
+    case action::reordered:
+      return "reordered, " + moved;
+    case action::changed:
+      break;
   }
   return c.of == subject::setting ? moved : fmt::format("{} {}", c.key, moved);
 }

@@ -24,14 +24,15 @@ struct change {
   bool operator==(const change&) const = default;
 };
 
-// In the order of the file: settings, listeners, routes, pools with their workers. A worker is known
-// by its pool and id; one whose url changed is removed and added, as it is another machine. Nothing
-// changed: empty.
+// In the order of the file: settings, listeners, routes, pools with their workers. A worker is
+// known by its pool and id; one whose url changed is removed and added, as it is another machine.
+// Nothing changed: empty.
 std::vector<change> diff(const settings& before, const settings& after);
 
 bool needs_restart(const std::vector<change>& changes);
 
-// "worker loaders/w3: added, http://10.0.0.3:9000, 4 slots (gets batches after its first good probe)"
+// "worker loaders/w3: added, http://10.0.0.3:9000, 4 slots (gets batches after its first good
+// probe)"
 std::string to_line(const change& c);
 // {"changes": [{"what", "subject", "pool", "name", "key", "before", "after", "restart", "effect"}],
 //  "restart": bool}; absent texts are left out.

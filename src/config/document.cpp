@@ -24,7 +24,9 @@ struct refused {
   diagnostic why;
 };
 
-[[noreturn]] void refuse(mark at, std::string message) { throw refused{{at, std::move(message)}}; }
+[[noreturn]] void refuse(mark at, std::string message) {
+  throw refused{{at, std::move(message)}};
+}
 
 // Builds the tree from the library's events.
 class builder final : public YAML::EventHandler {
@@ -115,8 +117,8 @@ class builder final : public YAML::EventHandler {
     check_tag(m, tag);
     if (expects_key()) refuse_key(to_mark(m));
     if (open_.size() >= document_depth_max)
-      refuse(to_mark(m), fmt::format("nested too deeply, expected at most {} levels",
-                                     document_depth_max));
+      refuse(to_mark(m),
+             fmt::format("nested too deeply, expected at most {} levels", document_depth_max));
     open_.push_back({make(what, m), anchor});
   }
 
@@ -165,7 +167,7 @@ class builder final : public YAML::EventHandler {
     auto at = m.pos < 0 ? text_.npos : text_.find('$', static_cast<std::size_t>(m.pos));
     for (auto i = before; i > 0 && at != text_.npos; --i) at = text_.find('$', at + 1);
     if (at == text_.npos) return n.at;
-    const auto line_start = text_.rfind('\n', at) + 1;   // npos + 1 is 0: the first line
+    const auto line_start = text_.rfind('\n', at) + 1;  // npos + 1 is 0: the first line
     const auto line = std::count(text_.begin(), text_.begin() + static_cast<long>(at), '\n') + 1;
     return {static_cast<unsigned>(line), static_cast<unsigned>(at - line_start) + 1};
   }
@@ -182,15 +184,18 @@ class builder final : public YAML::EventHandler {
 std::string explain(const std::string& complaint) {
   using namespace std::string_view_literals;
   constexpr std::array<std::pair<std::string_view, std::string_view>, 9> known{{
-      {"end of map not found"sv, "a line that fits no block, expected the indentation of its block"},
+      {"end of map not found"sv,
+       "a line that fits no block, expected the indentation of its block"},
       {"end of sequence not found"sv, "a line that fits no list, expected the list's indentation"},
       {"end of map flow not found"sv, "a `{` without its `}`, expected `,` or `}`"},
       {"end of sequence flow not found"sv, "a `[` without its `]`, expected `,` or `]`"},
       {"illegal tab when looking for indentation"sv, "a tab in the indentation, expected blanks"},
-      {"illegal map value"sv, "a colon where no value can begin, expected other indentation, or quotes around a text"},
+      {"illegal map value"sv,
+       "a colon where no value can begin, expected other indentation, or quotes around a text"},
       {"illegal block entry"sv, "a `-` where no list can begin, expected it on a line of its own"},
       {"illegal EOF in scalar"sv, "a text without its closing quote, expected the quote"},
-      {"the referenced anchor is not defined"sv, "an alias without its anchor, expected `&name` before"},
+      {"the referenced anchor is not defined"sv,
+       "an alias without its anchor, expected `&name` before"},
   }};
   for (const auto& [theirs, ours] : known)
     if (complaint.starts_with(theirs)) return fmt::format("not YAML: {}", ours);
@@ -255,14 +260,16 @@ std::string to_string(const diagnostic& d, std::string_view file_name) {
 document parse_document(const std::string& text, const environment& env) {
   document out;
   if (text.size() > document_bytes_max) {
-    out.mistakes.push_back({{}, fmt::format("a file of {} bytes, expected at most {}", text.size(),
-                                            document_bytes_max)});
+    out.mistakes.push_back(
+        {{},
+         fmt::format("a file of {} bytes, expected at most {}", text.size(), document_bytes_max)});
     return out;
   }
   if (const auto bad = first_bad_byte(text); bad != text.size()) {
-    out.mistakes.push_back({place_of_byte(text, bad),
-                            fmt::format("byte 0x{:02x}, expected UTF-8 text without control characters",
-                                        static_cast<unsigned char>(text[bad]))});
+    out.mistakes.push_back(
+        {place_of_byte(text, bad),
+         fmt::format("byte 0x{:02x}, expected UTF-8 text without control characters",
+                     static_cast<unsigned char>(text[bad]))});
     return out;
   }
   builder tree(text, env, out.mistakes);

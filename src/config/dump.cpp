@@ -89,14 +89,17 @@ std::string describe(const pool& p) {
   std::uint64_t slots = 0;
   std::size_t backups = 0;
   for (const auto& w : p.workers) {
-    if (w.settings.backup) ++backups;
-    else slots += w.settings.slots;
+    if (w.settings.backup)
+      ++backups;
+    else
+      slots += w.settings.slots;
   }
-  return fmt::format("pool {}: {} workers with {} slots, {} backups; {}; backlog up to {} batches, "
-                     "{}, {}{}",
-                     p.settings.name, p.workers.size() - backups, slots, backups, describe_checks(p),
-                     p.settings.queue.batches_max, format_size(p.settings.queue.bytes_max),
-                     format_duration(p.settings.queue.wait_max), describe_scaling(p));
+  return fmt::format(
+      "pool {}: {} workers with {} slots, {} backups; {}; backlog up to {} batches, "
+      "{}, {}{}",
+      p.settings.name, p.workers.size() - backups, slots, backups, describe_checks(p),
+      p.settings.queue.batches_max, format_size(p.settings.queue.bytes_max),
+      format_duration(p.settings.queue.wait_max), describe_scaling(p));
 }
 
 template <class T>
@@ -121,12 +124,11 @@ std::string dump_json(const settings& all) {
 }
 
 std::string summary(const settings& all) {
-  std::string out = fmt::format(
-      "threads {}, admin {}, state {}\n",
-      all.threads == 0 ? "auto" : fmt::format("{}", all.threads), to_string(all.admin.bind),
-      all.state_dir.empty() ? "in memory" : all.state_dir);
-  if (all.registration)
-    out += fmt::format("registration: {}\n", to_string(all.registration->bind));
+  std::string out =
+      fmt::format("threads {}, admin {}, state {}\n",
+                  all.threads == 0 ? "auto" : fmt::format("{}", all.threads),
+                  to_string(all.admin.bind), all.state_dir.empty() ? "in memory" : all.state_dir);
+  if (all.registration) out += fmt::format("registration: {}\n", to_string(all.registration->bind));
   describe_each(all.listeners, out);
   describe_each(all.routes, out);
   describe_each(all.pools, out);

@@ -15,13 +15,15 @@ bool valid_variable(std::string_view name) noexcept {
 }
 
 // What stands between "${" and "}".
-void substitute(std::string_view inside, std::size_t offset, const environment& env, expansion& out) {
+void substitute(std::string_view inside, std::size_t offset, const environment& env,
+                expansion& out) {
   const auto colon = inside.find(":-");
   const auto name = std::string(inside.substr(0, colon));
   out.used = true;
   if (!valid_variable(name)) {
-    out.faults.push_back({offset, "`${` without a variable's name, expected ${NAME} or "
-                                  "${NAME:-default}, or `$$` for a dollar"});
+    out.faults.push_back({offset,
+                          "`${` without a variable's name, expected ${NAME} or "
+                          "${NAME:-default}, or `$$` for a dollar"});
     return;
   }
   const auto value = env ? env(name) : std::nullopt;
@@ -48,8 +50,9 @@ expansion expand(std::string_view text, const environment& env) {
     } else if (rest.starts_with("${")) {
       const auto close = rest.find('}');
       if (close == rest.npos) {
-        out.faults.push_back({i, "`${` without its `}`, expected ${NAME} or ${NAME:-default}, or "
-                                 "`$$` for a dollar"});
+        out.faults.push_back({i,
+                              "`${` without its `}`, expected ${NAME} or ${NAME:-default}, or "
+                              "`$$` for a dollar"});
         return out;
       }
       substitute(rest.substr(2, close - 2), i, env, out);

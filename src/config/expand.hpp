@@ -16,11 +16,11 @@ using environment = std::function<std::optional<std::string>(const std::string& 
 
 struct expansion {
   struct fault {
-    std::size_t offset;    // of the `$` in the text given
-    std::string message;   // what is wrong and what was expected; holds no variable's value
+    std::size_t offset;   // of the `$` in the text given
+    std::string message;  // what is wrong and what was expected; holds no variable's value
   };
   std::string text;
-  bool used = false;       // a variable was named
+  bool used = false;  // a variable was named
   std::vector<fault> faults;
 };
 

@@ -9,7 +9,9 @@
 namespace weir::config {
 namespace {
 
-base::error_code last_error() { return {errno, boost::system::system_category()}; }
+base::error_code last_error() {
+  return {errno, boost::system::system_category()};
+}
 
 // Reads until the end or until one byte too many is there; false on an error.
 bool read_all(int file, std::string& out) {
@@ -38,8 +40,7 @@ base::result<std::string> load_file(const std::string& path) {
   const auto fault = whole ? base::error_code{} : last_error();
   ::close(file);
   if (fault) return fault;
-  if (out.size() > file_bytes_max)
-    return base::error_code(EFBIG, boost::system::system_category());
+  if (out.size() > file_bytes_max) return base::error_code(EFBIG, boost::system::system_category());
   return out;
 }
 

@@ -1,5 +1,6 @@
 // What the reader needs of the world outside, as functions that tests replace: the environment and
-// the reading of small files. The real ones are here too, for weir itself. Any thread that may block.
+// the reading of small files. The real ones are here too, for weir itself. Any thread that may
+// block.
 #pragma once
 
 #include <cstddef>

@@ -57,6 +57,8 @@ void json_text::raw(std::string_view json) {
   out_ += json;
 }
 
-std::string json_text::take() { return std::exchange(out_, {}) + "\n"; }
+std::string json_text::take() {
+  return std::exchange(out_, {}) + "\n";
+}
 
 }  // namespace weir::config

@@ -6,7 +6,7 @@
 namespace weir::config {
 namespace {
 
-constexpr std::size_t word_max = 64;   // longer words are nobody's slip; bounds the work
+constexpr std::size_t word_max = 64;  // longer words are nobody's slip; bounds the work
 
 }  // namespace
 
@@ -39,7 +39,10 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
       least = distance;
     }
   }
-  return best;
+  if (!best.empty() || word.size() < 3) return best;
+  const auto begins = [&](std::string_view candidate) { return candidate.starts_with(word); };
+  const auto longer = std::find_if(known.begin(), known.end(), begins);
+  return longer == known.end() ? best : *longer;
 }
 
 }  // namespace weir::config

@@ -11,8 +11,9 @@ namespace weir::config {
 // (optimal string alignment; Boytsov, ACM JEA 16, 2011, §2.2).
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-// The word at the least distance, the first of equals; empty when even that one is further than a
-// third of its length (and at least 2), which is no slip of the finger any more.
+// The word at the least distance, the first of equals. Empty when even that one is further than a
+// third of its length (and at least 2), which is no slip of the finger any more, unless the
+// mistyped word is how one of them begins ("token" for "token_file").
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& known);
 
 }  // namespace weir::config

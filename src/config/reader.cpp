@@ -17,7 +17,9 @@ namespace {
 
 void read_section(const section& s, void* object, const node& n, reading& r);
 
-std::string inside(const reading& r) { return r.path().empty() ? "" : " in " + r.path(); }
+std::string inside(const reading& r) {
+  return r.path().empty() ? "" : " in " + r.path();
+}
 
 // Sections elsewhere that know a key of this name: it may only stand in the wrong place.
 std::string other_places(const section& here, std::string_view name) {
@@ -98,8 +100,9 @@ std::optional<value> read_fields(const shape& type, const node& n, reading& r) {
   if (!is_map(n, expects(type), r) || !sized(type, n, n.entries.size(), r)) return {};
   std::map<std::string, std::string> out;
   for (const auto& e : n.entries) {
-    const auto first = std::find_if(n.entries.begin(), n.entries.end(),
-                                    [&](const auto& other) { return same_field(other.key, e.key); });
+    const auto first = std::find_if(n.entries.begin(), n.entries.end(), [&](const auto& other) {
+      return same_field(other.key, e.key);
+    });
     if (&*first != &e)
       r.error_at(e.at, fmt::format("repeated field {}{}, expected once", quoted(e.key), inside(r)));
     if (!valid_token(e.key))
@@ -121,10 +124,14 @@ std::optional<value> read_one_or_list(const shape& type, const node& n, reading&
 
 std::optional<value> read_value(const shape& type, const node& n, reading& r) {
   switch (type.how) {
-    case many::one: return read_scalar(type, n, r);
-    case many::list: return read_items(type, n, r);
-    case many::one_or_list: return read_one_or_list(type, n, r);
-    case many::map: return read_fields(type, n, r);
+    case many::one:
+      return read_scalar(type, n, r);
+    case many::list:
+      return read_items(type, n, r);
+    case many::one_or_list:
+      return read_one_or_list(type, n, r);
+    case many::map:
+      return read_fields(type, n, r);
   }
   return {};
 }
@@ -158,8 +165,12 @@ void read_key(const key& k, void* owner, const node& n, reading& r) {
     case key::form::section:
       if (is_map(n, "keys and values", r)) read_section(*k.inside, k.open(owner), n, r);
       return;
-    case key::form::list: read_list(k, owner, n, r); return;
-    case key::form::map: read_map(k, owner, n, r); return;
+    case key::form::list:
+      read_list(k, owner, n, r);
+      return;
+    case key::form::map:
+      read_map(k, owner, n, r);
+      return;
   }
 }
 
@@ -171,8 +182,9 @@ void check_presence(const section& s, const node& n, reading& r) {
     names.push_back(k.name);
     if (n.find(k.name)) ++given;
     if (k.required && !n.find(k.name))
-      r.error_at(n.at, fmt::format("missing key {}{}, expected {}", quoted(k.name), inside(r),
-                                   k.what == key::form::leaf ? expects(k.type) : "at least one entry"));
+      r.error_at(n.at,
+                 fmt::format("missing key {}{}, expected {}", quoted(k.name), inside(r),
+                             k.what == key::form::leaf ? expects(k.type) : "at least one entry"));
   }
   const auto choice = fmt::format("{}", fmt::join(names, ", "));
   if (s.keys_max && given > s.keys_max)
@@ -202,8 +214,12 @@ std::string lines(const std::vector<diagnostic>& found, const std::string& file_
 
 }  // namespace
 
-std::string outcome::text() const { return lines(mistakes, file_name); }
-std::string outcome::warning_text() const { return lines(warnings, file_name); }
+std::string outcome::text() const {
+  return lines(mistakes, file_name);
+}
+std::string outcome::warning_text() const {
+  return lines(warnings, file_name);
+}
 
 outcome read(const std::string& text, std::string file_name, const environment& env,
              const file_loader& files) {

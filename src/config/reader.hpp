@@ -1,6 +1,6 @@
 // From the text of a configuration file to typed settings, strictly: every mistake in the file is
-// found in one run and told with its line and column, what was expected, and the nearest known name.
-// Called at start, by `weir check` and by reloads, on a thread that may block on small files.
+// found in one run and told with its line and column, what was expected, and the nearest known
+// name. Called at start, by `weir check` and by reloads, on a thread that may block on small files.
 // Never throws, whatever the text.
 #pragma once
 
@@ -15,9 +15,9 @@
 namespace weir::config {
 
 struct outcome {
-  config::settings settings;              // to be used only when ok()
-  std::vector<diagnostic> mistakes;       // by position
-  std::vector<diagnostic> warnings;       // works, but is most likely not what was meant
+  config::settings settings;         // to be used only when ok()
+  std::vector<diagnostic> mistakes;  // by position
+  std::vector<diagnostic> warnings;  // works, but is most likely not what was meant
   std::string file_name;
 
   bool ok() const noexcept { return mistakes.empty(); }

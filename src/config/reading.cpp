@@ -11,7 +11,9 @@ void reading::error(const node& at, std::string_view message) {
   errors_.push_back({at.at, with_path(message)});
 }
 
-void reading::error_at(mark at, std::string message) { errors_.push_back({at, std::move(message)}); }
+void reading::error_at(mark at, std::string message) {
+  errors_.push_back({at, std::move(message)});
+}
 
 void reading::warn(const node& at, std::string_view message) {
   warnings_.push_back({at.at, with_path(message)});
@@ -45,7 +47,7 @@ reading::step::step(reading& r, std::size_t index) : r_(r), length_(r.path_.size
 std::string quoted(std::string_view text) {
   constexpr std::size_t most = 60;
   auto cut = std::min(text.size(), most);
-  while (cut < text.size() && cut > 0 && (text[cut] & 0xc0) == 0x80) --cut;   // whole UTF-8 only
+  while (cut < text.size() && cut > 0 && (text[cut] & 0xc0) == 0x80) --cut;  // whole UTF-8 only
   std::string shown(text.substr(0, cut));
   for (char& c : shown)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
@@ -54,10 +56,14 @@ std::string quoted(std::string_view text) {
 
 std::string describe(const node& n) {
   switch (n.what) {
-    case node::kind::nothing: return "nothing";
-    case node::kind::list: return "a list";
-    case node::kind::map: return "keys and values";
-    case node::kind::scalar: break;
+    case node::kind::nothing:
+      return "nothing";
+    case node::kind::list:
+      return "a list";
+    case node::kind::map:
+      return "keys and values";
+    case node::kind::scalar:
+      break;
   }
   return n.from_environment ? quoted(n.written) + " (from the environment)" : quoted(n.written);
 }

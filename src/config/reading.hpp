@@ -1,6 +1,6 @@
 // One run of the reader: where it stands, what it may load, and the mistakes found so far. Made by
-// config::read, handed down to whatever reads or checks a part. A node with a mistake is remembered,
-// so that rules over several keys do not judge values that never arrived.
+// config::read, handed down to whatever reads or checks a part. A node with a mistake is
+// remembered, so that rules over several keys do not judge values that never arrived.
 #pragma once
 
 #include <set>

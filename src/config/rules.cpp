@@ -26,12 +26,13 @@ std::string said(const node& at, const side& s) {
 // Reports when `low` is above `high`, at whichever of the two was written, the high one first. Keys
 // with mistakes of their own are not judged, nor two defaults.
 void ordered(const node& at, reading& r, bool fine, const side& low, const side& high) {
-  const bool broken = (at.find(low.key) && !r.sound(at, low.key)) ||
-                      (at.find(high.key) && !r.sound(at, high.key));
+  const bool broken =
+      (at.find(low.key) && !r.sound(at, low.key)) || (at.find(high.key) && !r.sound(at, high.key));
   if (fine || broken) return;
   if (const node* n = r.sound(at, high.key)) {
     const reading::step here(r, high.key);
-    r.error(*n, fmt::format("{} is less than {}, expected at least that", high.text, said(at, low)));
+    r.error(*n,
+            fmt::format("{} is less than {}, expected at least that", high.text, said(at, low)));
   } else if (const node* m = r.sound(at, low.key)) {
     const reading::step here(r, low.key);
     r.error(*m, fmt::format("{} is more than {}, expected at most that", low.text, said(at, high)));
@@ -60,8 +61,9 @@ void warn_in(const node& at, reading& r, std::string_view key, std::string_view 
 // Fields that frame a message or that weir writes itself (RFC 9110 §7.6.1, RFC 9112 §6).
 bool written_by_weir(std::string_view name) {
   constexpr std::array<std::string_view, 10> own{
-      "connection", "content-length", "expect",  "host",    "keep-alive", "proxy-connection",
-      "te",         "trailer",        "upgrade", "transfer-encoding"};
+      "connection", "content-length",   "expect", "host",
+      "keep-alive", "proxy-connection", "te",     "trailer",
+      "upgrade",    "transfer-encoding"};
   std::string low(name);
   for (char& c : low) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   return low.starts_with("weir-") || std::find(own.begin(), own.end(), low) != own.end();
@@ -117,8 +119,8 @@ void check_edits(void*, const node& at, reading& r) {
   if (const node* remove = r.sound(at, "remove"))
     for (const auto& item : remove->items)
       if (written_by_weir(item->text))
-        r.error_at(item->at, fmt::format("{}.remove: {} is {}", r.path(), quoted(item->written),
-                                         own_field));
+        r.error_at(item->at,
+                   fmt::format("{}.remove: {} is {}", r.path(), quoted(item->written), own_field));
 }
 
 void check_route(void* object, const node& at, reading& r) {
@@ -141,10 +143,12 @@ void check_health(void* object, const node& at, reading& r) {
   auto& h = pool.settings.health;
   // A changed interval takes its two companions along, unless they were given too.
   if (!at.find("fast_interval")) h.fast_interval = std::min(h.fast_interval, h.interval);
-  if (!at.find("down_interval_max")) h.down_interval_max = std::max(h.down_interval_max, h.interval);
+  if (!at.find("down_interval_max"))
+    h.down_interval_max = std::max(h.down_interval_max, h.interval);
   ordered(at, r, "fast_interval", h.fast_interval, "interval", h.interval);
   ordered(at, r, "interval", h.interval, "down_interval_max", h.down_interval_max);
-  if (pool.probe.path.empty()) error_in(at, r, "path", "nothing, expected a path that begins with '/'");
+  if (pool.probe.path.empty())
+    error_in(at, r, "path", "nothing, expected an absolute path such as /healthz");
   if (h.kind == core::probe_kind::http) return;
   for (const auto key : {"path", "host", "statuses"})
     warn_in(at, r, key, "is not used: only `type: http` has it");
@@ -157,7 +161,8 @@ void check_ejection(void* object, const node& at, reading& r) {
 
 void check_autoscale(void* object, const node& at, reading& r) {
   const auto& a = *static_cast<const pool*>(object)->settings.autoscale;
-  ordered(at, r, a.min <= a.max, {"min", fmt::format("{}", a.min)}, {"max", fmt::format("{}", a.max)});
+  ordered(at, r, a.min <= a.max, {"min", fmt::format("{}", a.min)},
+          {"max", fmt::format("{}", a.max)});
   if (a.objective <= a.startup_time + a.sustain)
     warn_in(at, r, "objective",
             fmt::format("cannot be met by new workers: startup_time and sustain take {}",
@@ -177,8 +182,10 @@ void check_exec(void* object, const node& at, reading& r) {
 
 void check_worker_tls(void* object, const node& at, reading& r) {
   const auto& t = *static_cast<const tls_client*>(object);
-  if (!at.find("private_key")) error_in(at, r, "certificate", "needs private_key, expected it beside this");
-  if (!at.find("certificate")) error_in(at, r, "private_key", "needs certificate, expected it beside this");
+  if (!at.find("private_key"))
+    error_in(at, r, "certificate", "needs private_key, expected it beside this");
+  if (!at.find("certificate"))
+    error_in(at, r, "private_key", "needs certificate, expected it beside this");
   if (!t.verify) warn_in(at, r, "verify", "anyone can pose as a worker");
 }
 

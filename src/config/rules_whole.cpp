@@ -142,7 +142,8 @@ void warn_empty_pools(const settings& all, const node& at, reading& r) {
     const node* n = pools->find(p.settings.name);
     const reading::step here(r, p.settings.name);
     if (n && p.workers.empty())
-      r.warn(*n, "has no workers, and without registration none can come but through the admin API");
+      r.warn(*n,
+             "has no workers, and without registration none can come but through the admin API");
   }
 }
 

@@ -64,9 +64,12 @@ outcome read_boolean(const std::string& text) {
 
 outcome read_number(const shape& type, const std::string& text) {
   switch (type.what) {
-    case kind::boolean: return read_boolean(text);
-    case kind::count: return read_count(type, text);
-    case kind::choice: return read_choice(type, text);
+    case kind::boolean:
+      return read_boolean(text);
+    case kind::count:
+      return read_count(type, text);
+    case kind::choice:
+      return read_choice(type, text);
     case kind::time_span: {
       const auto d = parse_duration(text);
       return in_range(type, d, base::to_seconds(d.value_or(duration{})), duration_meant(text));
@@ -111,24 +114,37 @@ outcome read_worker_url(const std::string& text) {
 outcome read_address(const std::string& text) {
   if (const auto a = parse_address(text)) return {value(*a), {}, {}};
   constexpr std::string_view local = "localhost:";
-  const bool named = text.starts_with(local) && parse_address("127.0.0.1:" + text.substr(local.size()));
+  const bool named =
+      text.starts_with(local) && parse_address("127.0.0.1:" + text.substr(local.size()));
   return refuse({}, named ? "127.0.0.1:" + text.substr(local.size()) : "");
 }
 
 outcome read_text(const shape& type, const std::string& text) {
   switch (type.what) {
-    case kind::address: return read_address(text);
-    case kind::worker_url: return read_worker_url(text);
-    case kind::hook_url: return text_if(valid_hook_url(text), text);
-    case kind::name: return text_if(valid_name(text), text);
-    case kind::http_path: return text_if(text.empty() || valid_path(text), text);
-    case kind::host: return text_if(text.empty() || valid_host(text), text);
-    case kind::host_pattern: return text_if(valid_host_pattern(text), lower(text));
-    case kind::method: return read_method(text);
-    case kind::field_name: return text_if(valid_token(text), text);
-    case kind::field_value: return text_if(valid_field_value(text), text);
-    case kind::cidr: return read_cidr(text);
-    default: return text_if(text.find('\0') == text.npos && text.size() <= 4096, text);
+    case kind::address:
+      return read_address(text);
+    case kind::worker_url:
+      return read_worker_url(text);
+    case kind::hook_url:
+      return text_if(valid_hook_url(text), text);
+    case kind::name:
+      return text_if(valid_name(text), text);
+    case kind::http_path:
+      return text_if(text.empty() || valid_path(text), text);
+    case kind::host:
+      return text_if(text.empty() || valid_host(text), text);
+    case kind::host_pattern:
+      return text_if(valid_host_pattern(text), lower(text));
+    case kind::method:
+      return read_method(text);
+    case kind::field_name:
+      return text_if(valid_token(text), text);
+    case kind::field_value:
+      return text_if(valid_field_value(text), text);
+    case kind::cidr:
+      return read_cidr(text);
+    default:
+      return text_if(text.find('\0') == text.npos && text.size() <= 4096, text);
   }
 }
 
@@ -149,7 +165,9 @@ bool is_file(kind what) {
 bool is_bare(kind what) {
   return what == kind::boolean || what == kind::count || what == kind::number;
 }
-bool is_numeric(kind what) { return what <= kind::choice; }
+bool is_numeric(kind what) {
+  return what <= kind::choice;
+}
 
 }  // namespace
 
@@ -160,15 +178,16 @@ std::optional<value> read_scalar(const shape& type, const node& n, reading& r) {
     return {};
   }
   const bool in_quotes = n.quoted && !n.from_environment && is_bare(type.what);
-  auto got = in_quotes                ? refuse(" in quotes", n.written)
+  auto got = in_quotes               ? refuse(" in quotes", n.written)
              : is_file(type.what)    ? read_file(type, n.text, r.files())
              : is_numeric(type.what) ? read_number(type, n.text)
                                      : read_text(type, n.text);
   if (got.good) return std::move(got.good);
   // What was meant is worked out from the text, which may be a variable's: then it is not shown.
   const bool show = !got.meant.empty() && !n.from_environment;
-  r.error(n, fmt::format("{}{}, expected {}{}", describe(n), got.what, expects_one(type),
-                         show ? ", did you mean " + got.meant : ""));
+  const bool hide = is_file(type.what) && looks_secret(n.text);
+  r.error(n, fmt::format("{}{}, expected {}{}", hide ? "a path (not shown)" : describe(n), got.what,
+                         expects_one(type), show ? ", did you mean " + got.meant : ""));
   return {};
 }
 

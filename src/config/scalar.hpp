@@ -1,5 +1,5 @@
-// One value of the configuration: from a YAML scalar to the typed value that a key's shape asks for,
-// files named by `*_file` keys and certificates included. Called by the reader.
+// One value of the configuration: from a YAML scalar to the typed value that a key's shape asks
+// for, files named by `*_file` keys and certificates included. Called by the reader.
 #pragma once
 
 #include <optional>

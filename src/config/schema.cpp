@@ -37,20 +37,22 @@ constexpr std::array<definition, 19> definitions{{
     {kind::text, "text", "Any text.", "", any_plain},
     {kind::name, "name", "Letters, digits, '-', '_' and '.', at most 64.",
      "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", or_integer},
-    {kind::path, "path", "A path in the file system, from weir's working directory.", "", or_integer},
+    {kind::path, "path", "A path in the file system, from weir's working directory.", "",
+     or_integer},
     {kind::http_path, "http_path", "An absolute path of a url, or nothing.", "^(/[^?# ]*)?$"},
     {kind::host, "host", "A host name or IPv4 address without port, or nothing.",
      "^[A-Za-z0-9_.-]*$", any_plain},
     {kind::host_pattern, "host_pattern", "A host name without port, or *.NAME.",
      "^(\\\\*\\\\.)?[A-Za-z0-9_.-]+$", any_plain},
     {kind::method, "method", "An HTTP method; case counts.", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},
-    {kind::field_name, "field_name", "The name of a header field.",
-     "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", any_plain},
+    {kind::field_name, "field_name", "The name of a header field.", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+     any_plain},
     {kind::field_value, "field_value", "The value of a header field.", "", any_plain},
     {kind::cidr, "cidr", "An address range such as 10.0.0.0/8, or one address.",
      "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"},
     {kind::pem_file, "pem_file", "Path of a PEM file.", "", or_integer},
-    {kind::token_file, "token_file", "Path of a file that holds one line: a token.", "", or_integer},
+    {kind::token_file, "token_file", "Path of a file that holds one line: a token.", "",
+     or_integer},
     {kind::signing_file, "signing_file", "Path of a file that holds whsec_ and a base64 key.", "",
      or_integer},
 }};
@@ -99,14 +101,17 @@ std::string list_schema(const shape& type, const std::string& item) {
 std::string leaf_schema(const shape& type) {
   const auto one = scalar_schema(type);
   switch (type.how) {
-    case many::one: return one;
-    case many::list: return list_schema(type, one);
+    case many::one:
+      return one;
+    case many::list:
+      return list_schema(type, one);
     case many::one_or_list:
       return fmt::format("{{\"anyOf\": [{}, {}]}}", one, list_schema(type, one));
     case many::map:
-      return fmt::format("{{\"type\": \"object\", \"maxProperties\": {}, \"propertyNames\": {}, "
-                         "\"additionalProperties\": {}}}",
-                         type.items_max, reference("field_name"), one);
+      return fmt::format(
+          "{{\"type\": \"object\", \"maxProperties\": {}, \"propertyNames\": {}, "
+          "\"additionalProperties\": {}}}",
+          type.items_max, reference("field_name"), one);
   }
   return one;
 }
@@ -116,16 +121,17 @@ std::string key_schema(const key& k) {
   const auto inside = reference(definition_name(*k.inside));
   if (k.what == key::form::section) return inside;
   if (k.what == key::form::list) return list_schema(k.type, inside);
-  return fmt::format("{{\"type\": \"object\", \"minProperties\": {}, \"maxProperties\": {}, "
-                     "\"propertyNames\": {}, \"additionalProperties\": {}}}",
-                     k.type.items_min, k.type.items_max, reference("name"), inside);
+  return fmt::format(
+      "{{\"type\": \"object\", \"minProperties\": {}, \"maxProperties\": {}, "
+      "\"propertyNames\": {}, \"additionalProperties\": {}}}",
+      k.type.items_min, k.type.items_max, reference("name"), inside);
 }
 
 // What the description adds to the bare schema: the range where JSON cannot say it, the limit.
 std::string description(const key& k) {
   std::string out(k.doc);
-  const bool ranged = k.type.what == kind::time_span || k.type.what == kind::size ||
-                      k.type.what == kind::share;
+  const bool ranged =
+      k.type.what == kind::time_span || k.type.what == kind::size || k.type.what == kind::share;
   if (k.what == key::form::leaf && ranged) out += fmt::format(" Takes {}.", expects(k.type));
   if (!k.at_limit.empty()) out += fmt::format(" At the limit: {}", k.at_limit);
   if (k.restart && k.inside) out += " To add or remove it needs a restart.";
@@ -139,7 +145,7 @@ void write_key(const key& k, json_text& json) {
   json.text_member("description", description(k));
   if (k.what == key::form::leaf && !k.required) json.member("default", to_json(k.type, k.fallback));
   const auto schema = key_schema(k);
-  json.raw(schema.substr(1, schema.size() - 2));   // its members, beside those above
+  json.raw(schema.substr(1, schema.size() - 2));  // its members, beside those above
   json.close('}');
 }
 
@@ -168,8 +174,8 @@ void write_kinds(json_text& json) {
     json.name(d.name);
     json.open('{');
     json.text_member("description", d.doc);
-    json.member("anyOf", fmt::format("[{{\"type\": {}{}}}, {}]", d.types, pattern,
-                                     reference("variable")));
+    json.member("anyOf",
+                fmt::format("[{{\"type\": {}{}}}, {}]", d.types, pattern, reference("variable")));
     json.close('}');
   }
 }

@@ -57,7 +57,8 @@ secret_text read_token(const std::string& path, const file_loader& files) {
   if (!loaded.fault.empty()) return loaded;
   const auto token = trimmed(loaded.text);
   if (token.empty()) return {{}, "is an empty file"};
-  const bool visible = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  const bool visible =
+      std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7f; });
   if (!visible) return {{}, "does not hold one line of visible ASCII"};
   return {std::string(token), {}};
 }
@@ -73,6 +74,12 @@ secret_text read_signing_key(const std::string& path, const file_loader& files) 
   if (key->size() < key_bytes_min || key->size() > key_bytes_max)
     return {{}, "does not hold a key of 24 to 64 bytes"};
   return {std::move(*key), {}};
+}
+
+bool looks_secret(const std::string& path) {
+  constexpr std::size_t secret_size_min = 16;
+  if (path.starts_with("whsec_") || path.starts_with("-----BEGIN")) return true;
+  return path.size() >= secret_size_min && path.find_first_of("/.") == path.npos;
 }
 
 secret_text read_pem(const std::string& path, const file_loader& files) {

@@ -29,30 +29,52 @@ std::string duration_between(const shape& type) {
 
 std::string expects_kind(const shape& type) {
   switch (type.what) {
-    case kind::boolean: return "true or false";
-    case kind::count: return number_between(type, "a whole number");
-    case kind::number: return number_between(type, "a number");
-    case kind::size: return size_between(type);
-    case kind::time_span: return duration_between(type);
+    case kind::boolean:
+      return "true or false";
+    case kind::count:
+      return number_between(type, "a whole number");
+    case kind::number:
+      return number_between(type, "a number");
+    case kind::size:
+      return size_between(type);
+    case kind::time_span:
+      return duration_between(type);
     case kind::share:
       return fmt::format("a share from {} to {}", format_share(type.min), format_share(type.max));
-    case kind::choice: return fmt::format("one of {}", fmt::join(type.choices, ", "));
-    case kind::address: return "ADDRESS:PORT, [IPV6]:PORT (in quotes) or unix:/PATH";
-    case kind::worker_url: return "http://HOST:PORT, https://HOST:PORT or unix:/PATH";
-    case kind::hook_url: return "an http:// or https:// url";
-    case kind::text: return "a text";
-    case kind::name: return "a name of letters, digits, '-', '_' and '.', at most 64";
-    case kind::path: return "a path";
-    case kind::http_path: return "a path that begins with '/'";
-    case kind::host: return "a host name or address";
-    case kind::host_pattern: return "a host name, or *.NAME";
-    case kind::method: return "an HTTP method";
-    case kind::field_name: return "a header field name";
-    case kind::field_value: return "a header field value";
-    case kind::cidr: return "an address range such as 10.0.0.0/8";
-    case kind::pem_file: return "the path of a PEM file";
-    case kind::token_file: return "the path of a file with a token";
-    case kind::signing_file: return "the path of a file with whsec_ and a base64 key";
+    case kind::choice:
+      return fmt::format("one of {}", fmt::join(type.choices, ", "));
+    case kind::address:
+      return "ADDRESS:PORT, [IPV6]:PORT (in quotes) or unix:/PATH";
+    case kind::worker_url:
+      return "http://HOST:PORT, https://HOST:PORT or unix:/PATH";
+    case kind::hook_url:
+      return "an http:// or https:// url";
+    case kind::text:
+      return "a text";
+    case kind::name:
+      return "a name of letters, digits, '-', '_' and '.', at most 64";
+    case kind::path:
+      return "a path";
+    case kind::http_path:
+      return "an absolute path such as /load, without query";
+    case kind::host:
+      return "a host name or address";
+    case kind::host_pattern:
+      return "a host name, or *.NAME";
+    case kind::method:
+      return "an HTTP method";
+    case kind::field_name:
+      return "a header field name";
+    case kind::field_value:
+      return "a header field value";
+    case kind::cidr:
+      return "an address range such as 10.0.0.0/8";
+    case kind::pem_file:
+      return "the path of a PEM file";
+    case kind::token_file:
+      return "the path of a file with a token";
+    case kind::signing_file:
+      return "the path of a file with whsec_ and a base64 key";
   }
   return {};
 }
@@ -72,11 +94,21 @@ std::string text_of(const shape& type, double v) {
   return type.what == kind::share ? format_share(v) : format_number(v);
 }
 
-std::string text_of(const shape&, duration v) { return format_duration(v); }
-std::string text_of(const shape&, const std::string& v) { return v; }
-std::string text_of(const shape&, const secret& v) { return v.file; }
-std::string text_of(const shape&, const address& v) { return to_string(v); }
-std::string text_of(const shape&, const url& v) { return to_string(v); }
+std::string text_of(const shape&, duration v) {
+  return format_duration(v);
+}
+std::string text_of(const shape&, const std::string& v) {
+  return v;
+}
+std::string text_of(const shape&, const secret& v) {
+  return v.file;
+}
+std::string text_of(const shape&, const address& v) {
+  return to_string(v);
+}
+std::string text_of(const shape&, const url& v) {
+  return to_string(v);
+}
 
 template <class T>
 std::string text_of(const shape& type, const std::vector<T>& items) {
@@ -94,9 +126,8 @@ std::string text_of(const shape&, const std::map<std::string, std::string>& entr
 bool is_bare(const shape& type, const value& v) {
   if (type.what == kind::choice) return false;
   if (std::holds_alternative<bool>(v) || type.what == kind::number) return true;
-  return type.what == kind::count &&
-         !(std::holds_alternative<std::uint64_t>(v) && std::get<std::uint64_t>(v) == 0 &&
-           !type.zero_word.empty());
+  return type.what == kind::count && !(std::holds_alternative<std::uint64_t>(v) &&
+                                       std::get<std::uint64_t>(v) == 0 && !type.zero_word.empty());
 }
 
 template <class T>
@@ -134,10 +165,14 @@ std::string expects_one(const shape& type) {
 std::string expects(const shape& type) {
   const auto one = expects_one(type);
   switch (type.how) {
-    case many::one: return one;
-    case many::list: return fmt::format("a list, each {}", one);
-    case many::one_or_list: return fmt::format("{}, or a list of them", one);
-    case many::map: return "header field names with their values";
+    case many::one:
+      return one;
+    case many::list:
+      return fmt::format("a list, each {}", one);
+    case many::one_or_list:
+      return fmt::format("{}, or a list of them", one);
+    case many::map:
+      return "header field names with their values";
   }
   return one;
 }

@@ -33,12 +33,29 @@ using value = std::variant<bool, std::uint64_t, double, duration, std::string, a
                            std::map<std::string, std::string>>;
 
 enum class kind : std::uint8_t {
-  boolean, count, number, size, time_span, share, choice,
-  address, worker_url, hook_url,
-  text, name, path, http_path, host, host_pattern, method, field_name, field_value, cidr,
-  pem_file,       // readable, PEM
-  token_file,     // readable, one line of visible ASCII
-  signing_file,   // readable, whsec_ and base64 (Standard Webhooks)
+  boolean,
+  count,
+  number,
+  size,
+  time_span,
+  share,
+  choice,
+  address,
+  worker_url,
+  hook_url,
+  text,
+  name,
+  path,
+  http_path,
+  host,
+  host_pattern,
+  method,
+  field_name,
+  field_value,
+  cidr,
+  pem_file,      // readable, PEM
+  token_file,    // readable, one line of visible ASCII
+  signing_file,  // readable, whsec_ and base64 (Standard Webhooks)
 };
 
 enum class many : std::uint8_t { one, list, one_or_list, map };
@@ -46,11 +63,11 @@ enum class many : std::uint8_t { one, list, one_or_list, map };
 struct shape {
   kind what = kind::text;
   many how = many::one;
-  double min = 0, max = 0;      // numbers as they are, sizes in bytes, durations in seconds,
-                                // shares in fractions; of a list's or map's items
-  std::string_view zero_word;   // how 0 is written when it has a name of its own: "auto"
+  double min = 0, max = 0;     // numbers as they are, sizes in bytes, durations in seconds,
+                               // shares in fractions; of a list's or map's items
+  std::string_view zero_word;  // how 0 is written when it has a name of its own: "auto"
   std::vector<std::string_view> choices;
-  std::size_t items_min = 0, items_max = 0;   // of lists and maps
+  std::size_t items_min = 0, items_max = 0;  // of lists and maps
 };
 
 struct section;
@@ -61,18 +78,18 @@ struct key {
   std::string_view name;
   form what = form::leaf;
   bool required = false;
-  bool optional = false;         // a section that may be absent
-  bool restart = false;          // a change takes effect at the next start only
-  bool discreet = false;         // may hold a secret of its own: dumps and diffs show it in part
-  std::string_view doc;          // what it is
-  std::string_view at_limit;     // what happens when it is reached; empty: nothing to say
+  bool optional = false;      // a section that may be absent
+  bool restart = false;       // a change takes effect at the next start only
+  bool discreet = false;      // may hold a secret of its own: dumps and diffs show it in part
+  std::string_view doc;       // what it is
+  std::string_view at_limit;  // what happens when it is reached; empty: nothing to say
 
   // Leaves.
   shape type;
-  value fallback;                // the default; meaningless when required
+  value fallback;  // the default; meaningless when required
   std::function<void(void* owner, value)> store;
   std::function<value(const void* owner)> load;
-  std::function<bool(const void* owner)> given;   // for keys that exclude each other; else empty
+  std::function<bool(const void* owner)> given;  // for keys that exclude each other; else empty
 
   // Sections, lists and maps of sections. open makes an optional one; peek gives null when absent.
   // append adds one (named, in a map) and items lists those there are.
@@ -82,16 +99,16 @@ struct key {
   std::function<const void*(const void* owner)> peek;
   std::function<void*(void* owner, const std::string& name)> append;
   std::function<std::vector<const void*>(const void* owner)> items;
-  std::string_view item_key;     // the key that names an item of a list; "" in a map
+  std::string_view item_key;  // the key that names an item of a list; "" in a map
 };
 
 struct section {
-  std::string_view path;         // "pools.NAME.health_check"; "" for the whole file
+  std::string_view path;  // "pools.NAME.health_check"; "" for the whole file
   std::string_view doc;
   std::vector<key> keys;
   // Rules over several keys; run after they were read. May be empty.
   std::function<void(void* object, const node& at, reading&)> check{};
-  std::size_t keys_min = 0;      // how many of its keys must stand there, and may (0: all)
+  std::size_t keys_min = 0;  // how many of its keys must stand there, and may (0: all)
   std::size_t keys_max = 0;
 
   const key* find(std::string_view name) const noexcept;

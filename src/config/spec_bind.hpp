@@ -22,11 +22,17 @@ template <auto M>
 using owner_of = typename member<decltype(M)>::owner;
 
 template <class T>
-T& unwrap(T& v) { return v; }
+T& unwrap(T& v) {
+  return v;
+}
 template <class T>
-T& unwrap(std::optional<T>& v) { return v ? *v : v.emplace(); }
+T& unwrap(std::optional<T>& v) {
+  return v ? *v : v.emplace();
+}
 template <class T>
-const T& unwrap(const std::optional<T>& v) { return *v; }
+const T& unwrap(const std::optional<T>& v) {
+  return *v;
+}
 
 template <auto First, auto... Rest, class Object>
 auto& follow(Object& object) {
@@ -53,7 +59,7 @@ value to_value(const T& v) {
 template <class T>
 void from_value(T& to, value&& v) {
   if constexpr (std::is_same_v<T, bool>) {
-    const auto* index = std::get_if<std::uint64_t>(&v);   // a bool shown as one of two choices
+    const auto* index = std::get_if<std::uint64_t>(&v);  // a bool shown as one of two choices
     to = index ? *index != 0 : std::get<bool>(v);
   } else if constexpr (std::is_enum_v<T> || std::is_integral_v<T>) {
     to = static_cast<T>(std::get<std::uint64_t>(v));
@@ -85,8 +91,8 @@ key leaf(std::string_view name, shape type, std::string_view doc, std::string_vi
 
 // A row for a file whose content is secret: the text and the path it came from.
 template <class Owner>
-key secret_file(std::string_view name, kind what, std::string Owner::*text, std::string Owner::*path,
-                std::string_view doc, std::string_view at_limit = {}) {
+key secret_file(std::string_view name, kind what, std::string Owner::*text,
+                std::string Owner::*path, std::string_view doc, std::string_view at_limit = {}) {
   key k;
   k.name = name;
   k.type.what = what;
@@ -114,7 +120,9 @@ key nested(std::string_view name, const section& inside) {
   k.what = key::form::section;
   k.doc = inside.doc;
   k.inside = &inside;
-  k.optional = requires(owner o) { follow<Path...>(o).has_value(); };
+  k.optional = requires(owner o) {
+    follow<Path...>(o).has_value();
+  };
   k.open = [](void* o) -> void* { return &unwrap(follow<Path...>(*static_cast<owner*>(o))); };
   k.peek = [](const void* o) -> const void* {
     const auto& m = follow<Path...>(*static_cast<const owner*>(o));
@@ -176,12 +184,24 @@ inline key needs_restart(key k) {
 }
 
 // Shapes, for readable rows.
-inline shape of(kind what) { return {what, many::one, 0, 0, {}, {}, 0, 0}; }
-inline shape boolean() { return of(kind::boolean); }
-inline shape count(double min, double max) { return {kind::count, many::one, min, max, {}, {}, 0, 0}; }
-inline shape number(double min, double max) { return {kind::number, many::one, min, max, {}, {}, 0, 0}; }
-inline shape bytes(double min, double max) { return {kind::size, many::one, min, max, {}, {}, 0, 0}; }
-inline shape share(double min, double max) { return {kind::share, many::one, min, max, {}, {}, 0, 0}; }
+inline shape of(kind what) {
+  return {what, many::one, 0, 0, {}, {}, 0, 0};
+}
+inline shape boolean() {
+  return of(kind::boolean);
+}
+inline shape count(double min, double max) {
+  return {kind::count, many::one, min, max, {}, {}, 0, 0};
+}
+inline shape number(double min, double max) {
+  return {kind::number, many::one, min, max, {}, {}, 0, 0};
+}
+inline shape bytes(double min, double max) {
+  return {kind::size, many::one, min, max, {}, {}, 0, 0};
+}
+inline shape share(double min, double max) {
+  return {kind::share, many::one, min, max, {}, {}, 0, 0};
+}
 inline shape span(duration min, duration max) {
   return {kind::time_span, many::one, base::to_seconds(min), base::to_seconds(max), {}, {}, 0, 0};
 }
@@ -203,12 +223,14 @@ inline shape one_or_list(shape s, std::size_t items_max) {
   s.how = many::one_or_list;
   return s;
 }
-inline shape fields(std::size_t items_max) {   // header names to values
+inline shape fields(std::size_t items_max) {  // header names to values
   auto s = list(of(kind::field_value), 0, items_max);
   s.how = many::map;
   return s;
 }
-inline shape statuses(double min, double max) { return list(count(min, max), 0, 64); }
+inline shape statuses(double min, double max) {
+  return list(count(min, max), 0, 64);
+}
 
 inline constexpr double kib = 1024, mib = kib * 1024, gib = mib * 1024, tib = gib * 1024;
 

@@ -55,11 +55,9 @@ const section& health_section() {
               "down_interval_max", span(10ms, 24h),
               "A down worker's probes back off by doubling up to this. Not given: at least "
               "`interval`."),
-          leaf<&pool::settings, health, &H::timeout>("timeout", span(10ms, 10min),
-                                                     "How long one probe may take.",
-                                                     "The probe failed."),
-          leaf<&pool::settings, health, &H::fall>("fall", count(1, 100),
-                                                  "Failed probes in a row.",
+          leaf<&pool::settings, health, &H::timeout>(
+              "timeout", span(10ms, 10min), "How long one probe may take.", "The probe failed."),
+          leaf<&pool::settings, health, &H::fall>("fall", count(1, 100), "Failed probes in a row.",
                                                   "The worker is down: no new batches."),
           leaf<&pool::settings, health, &H::rise>(
               "rise", count(1, 100), "Good probes in a row that bring a down worker back.",
@@ -79,8 +77,8 @@ const section& ejection_section() {
       "Passive checks: a worker whose attempts fail is left out for a time.",
       {
           leaf<&pool::settings, ejection, &E::consecutive_failures>(
-              "consecutive_failures", count(0, 10000),
-              "Failed attempts in a row; 0 never ejects.", "The worker is ejected."),
+              "consecutive_failures", count(0, 10000), "Failed attempts in a row; 0 never ejects.",
+              "The worker is ejected."),
           leaf<&pool::settings, ejection, &E::base_time>(
               "base_time", span(100ms, 24h), "The n-th ejection in a row lasts n times this."),
           leaf<&pool::settings, ejection, &E::time_max>("max_time", span(100ms, 24h),
@@ -233,14 +231,15 @@ const section& exec_section() {
 }
 
 const section& hook_section() {
-  static const section s{
-      "pools.NAME.autoscale.hooks[]",
-      "Who is told of every decision; each is either a webhook or an exec.",
-      {
-          nested<&hook::webhook>("webhook", webhook_section()),
-          nested<&hook::exec>("exec", exec_section()),
-      },
-      {}, 1, 1};
+  static const section s{"pools.NAME.autoscale.hooks[]",
+                         "Who is told of every decision; each is either a webhook or an exec.",
+                         {
+                             nested<&hook::webhook>("webhook", webhook_section()),
+                             nested<&hook::exec>("exec", exec_section()),
+                         },
+                         {},
+                         1,
+                         1};
   return s;
 }
 
@@ -251,9 +250,11 @@ const section& autoscale_section() {
       "pools.NAME.autoscale",
       "How many workers the backlog needs, told to hooks. Absent: nothing is decided.",
       {
-          leaf<&pool::settings, scale, &A::min>("min", count(0, 65536), "The fewest workers asked "
-                                                                        "for."),
-          leaf<&pool::settings, scale, &A::max>("max", count(1, 65536), "The most workers asked for.",
+          leaf<&pool::settings, scale, &A::min>("min", count(0, 65536),
+                                                "The fewest workers asked "
+                                                "for."),
+          leaf<&pool::settings, scale, &A::max>("max", count(1, 65536),
+                                                "The most workers asked for.",
                                                 "The backlog waits, up to the queue's bounds."),
           leaf<&pool::settings, scale, &A::objective>("objective", span(1s, 7 * 24h),
                                                       "The longest that a batch should wait."),

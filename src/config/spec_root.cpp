@@ -109,15 +109,15 @@ const section& registration_section() {
       "registration",
       "Where workers register themselves, and can do nothing else. Absent: they cannot.",
       {
-          required(needs_restart(
-              leaf<&T::bind>("bind", of(kind::address), "Where it listens."))),
+          required(needs_restart(leaf<&T::bind>("bind", of(kind::address), "Where it listens."))),
           required(secret_file<T>("token_file", kind::token_file, &T::token, &T::token_file,
                                   "File with the token that workers register with.")),
           required(leaf<&T::allow>(
               "allow", list(of(kind::cidr), 1, 256),
               "Ranges that workers may register from, and that their urls must lie in.",
               "Others get 403.")),
-          leaf<&T::ttl_max>("ttl_max", span(1s, 24h), "The longest lease that a worker may ask for.",
+          leaf<&T::ttl_max>("ttl_max", span(1s, 24h),
+                            "The longest lease that a worker may ask for.",
                             "A longer one is cut to this."),
       },
       {}};
@@ -153,10 +153,10 @@ const section& listener_section() {
       "listeners[]",
       "Doors that batches come in by.",
       {
-          required(leaf<&T::name>("name", of(kind::name),
-                                  "Names it in metrics and logs; unique.")),
-          required(leaf<&T::bind>("bind", of(kind::address), "Where it listens; port 0 lets the "
-                                                             "kernel pick.")),
+          required(leaf<&T::name>("name", of(kind::name), "Names it in metrics and logs; unique.")),
+          required(leaf<&T::bind>("bind", of(kind::address),
+                                  "Where it listens; port 0 lets the "
+                                  "kernel pick.")),
           nested<&T::tls>("tls", listener_tls_section()),
           leaf<&T::head_timeout>("head_timeout", span(100ms, 1h),
                                  "From a request's first byte to the end of its head.",
@@ -164,9 +164,10 @@ const section& listener_section() {
           leaf<&T::idle_timeout>("idle_timeout", span(100ms, 24h),
                                  "How long a connection may stay open without a request.",
                                  "It is closed."),
-          leaf<&T::trusted>("trusted", list(of(kind::cidr), 0, 256),
-                            "Ranges of peers whose forwarding fields (X-Forwarded-*, Forwarded) are "
-                            "believed and kept."),
+          leaf<&T::trusted>(
+              "trusted", list(of(kind::cidr), 0, 256),
+              "Ranges of peers whose forwarding fields (X-Forwarded-*, Forwarded) are "
+              "believed and kept."),
       },
       check_listener};
   return s;

@@ -54,7 +54,7 @@ key cost_bytes_key() {
 }
 
 key cost_fixed_key() {
-  auto k = cost_key("fixed", number(0.000001, 1e12), cost_kind::fixed,
+  auto k = cost_key("fixed", number(0.001, 1e9), cost_kind::fixed,
                     "The same for every batch of the route.");
   k.fallback = 1.0;
   k.store = [](void* o, value v) {
@@ -72,7 +72,9 @@ const section& cost_section() {
       "How much work a batch is, by one of these; a learned model scales it to seconds. Absent: "
       "every batch counts 1.",
       {cost_header_key(), cost_bytes_key(), cost_fixed_key()},
-      {}, 0, 1};
+      {},
+      0,
+      1};
   return s;
 }
 
@@ -85,8 +87,7 @@ const section& timeout_section() {
           leaf<&T::queue>("queue", span(0s, 7 * 24h),
                           "Waiting for a slot; the smaller of this and the pool's `max_wait`.",
                           "429 when the pool has workers, else 503, with Retry-After."),
-          leaf<&T::connect>("connect", span(1ms, 10min),
-                            "Connecting to a worker, TLS included.",
+          leaf<&T::connect>("connect", span(1ms, 10min), "Connecting to a worker, TLS included.",
                             "The attempt failed at no cost: another worker is tried, at last 502."),
           leaf<&T::progress>("progress", span(10ms, 24h),
                              "Between two moves of body bytes, while bytes are due.",
@@ -118,8 +119,8 @@ const section& retry_section() {
           leaf<&route::retry, &core::retry_settings::backoff_base>(
               "backoff_base", span(0s, 1h),
               "Wait before the first retry, doubled each time and drawn with full jitter."),
-          leaf<&route::retry, &core::retry_settings::backoff_max>(
-              "backoff_max", span(0s, 24h), "The longest such wait."),
+          leaf<&route::retry, &core::retry_settings::backoff_max>("backoff_max", span(0s, 24h),
+                                                                  "The longest such wait."),
           leaf<&route::retry, &core::retry_settings::bounces_max>(
               "bounces_max", count(0, 10000), "Busy answers that one batch may collect.",
               "The next busy answer is relayed to the client."),
@@ -138,8 +139,8 @@ section edits_section(std::string_view path, std::string_view doc) {
   return {path,
           doc,
           {
-              discreet(leaf<&T::set>("set", fields(64),
-                                     "Fields to set, in place of any of that name.")),
+              discreet(
+                  leaf<&T::set>("set", fields(64), "Fields to set, in place of any of that name.")),
               leaf<&T::remove>("remove", list(of(kind::field_name), 0, 64), "Fields to remove."),
           },
           check_edits};
@@ -179,10 +180,11 @@ const section& route_section() {
                          "Matches this path and all below it: a prefix on segment borders."),
           leaf<&T::hosts>("host", one_or_list(of(kind::host_pattern), 64),
                           "Matches any of these hosts; `*.example.org` stands for one more label."),
-          leaf<&T::methods>("methods", list(of(kind::method), 0, 32), "Matches any of these methods."),
-          discreet(
-              leaf<&T::headers>("headers", fields(32),
-                                "Matches when every field has exactly that value; `*`: any value.")),
+          leaf<&T::methods>("methods", list(of(kind::method), 0, 32),
+                            "Matches any of these methods."),
+          discreet(leaf<&T::headers>(
+              "headers", fields(32),
+              "Matches when every field has exactly that value; `*`: any value.")),
           required(leaf<&T::pool>("pool", of(kind::name), "The pool that the batches go to.")),
           same_object("tenant", tenant_section()),
           nested<&T::cost>("cost", cost_section()),

@@ -12,7 +12,7 @@ namespace {
 
 struct unit {
   std::string_view name;
-  std::uint64_t factor;   // of nanoseconds, or of bytes
+  std::uint64_t factor;  // of nanoseconds, or of bytes
 };
 
 constexpr std::array<unit, 6> duration_units{{{"d", 86'400'000'000'000},
@@ -37,7 +37,9 @@ const unit* find_unit(const std::array<unit, N>& units, std::string_view name) n
   return at == units.end() ? nullptr : &*at;
 }
 
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
+}
 
 std::string_view take_while(std::string_view& text, bool (*keep)(char)) noexcept {
   std::size_t n = 0;
@@ -72,12 +74,14 @@ std::string lower_letters(std::string_view text) {
 std::optional<std::uint64_t> parse_count(std::string_view text) noexcept {
   std::uint64_t n = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (fault != std::errc{} || end != text.data() + text.size() || !is_digit(text.front())) return {};
+  if (fault != std::errc{} || end != text.data() + text.size() || !is_digit(text.front()))
+    return {};
   return n;
 }
 
 std::optional<double> parse_number(std::string_view text) noexcept {
-  const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return is_digit(c) || c == '.'; });
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return is_digit(c) || c == '.'; });
   if (text.empty() || !plain || !is_digit(text.front()) || !is_digit(text.back())) return {};
   double n = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), n);
@@ -85,14 +89,17 @@ std::optional<double> parse_number(std::string_view text) noexcept {
   return n;
 }
 
-std::string format_number(double n) { return fmt::format("{}", n); }
+std::string format_number(double n) {
+  return fmt::format("{}", n);
+}
 
 std::optional<base::duration> parse_duration(std::string_view text) noexcept {
   if (text.empty()) return {};
   std::uint64_t sum = 0, last_factor = std::numeric_limits<std::uint64_t>::max();
   while (!text.empty()) {
     const auto n = parse_count(take_while(text, is_digit));
-    const unit* u = find_unit(duration_units, take_while(text, [](char c) { return !is_digit(c); }));
+    const unit* u =
+        find_unit(duration_units, take_while(text, [](char c) { return !is_digit(c); }));
     if (!n || !u || u->factor >= last_factor) return {};
     const auto part = times(*n, u->factor);
     if (!part || *part > base::duration::max().count() - sum) return {};
@@ -125,17 +132,29 @@ std::optional<double> parse_share(std::string_view text) noexcept {
   return percent ? std::optional(*percent / 100) : std::nullopt;
 }
 
-std::string format_share(double share) { return fmt::format("{:.12g}%", share * 100); }
+std::string format_share(double share) {
+  return fmt::format("{:.12g}%", share * 100);
+}
 
 std::string duration_meant(std::string_view text) {
   const auto digits = take_while(text, is_digit);
   if (digits.empty()) return {};
   if (text.empty()) return std::string(digits) + "s";
   const auto word = lower_letters(text.front() == ' ' ? text.substr(1) : text);
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 14> words{
-      {{"sec", "s"}, {"secs", "s"}, {"second", "s"}, {"seconds", "s"}, {"s", "s"},
-       {"min", "m"}, {"mins", "m"}, {"minute", "m"}, {"minutes", "m"}, {"hour", "h"},
-       {"hours", "h"}, {"day", "d"}, {"days", "d"}, {"msec", "ms"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 14> words{{{"sec", "s"},
+                                                                                 {"secs", "s"},
+                                                                                 {"second", "s"},
+                                                                                 {"seconds", "s"},
+                                                                                 {"s", "s"},
+                                                                                 {"min", "m"},
+                                                                                 {"mins", "m"},
+                                                                                 {"minute", "m"},
+                                                                                 {"minutes", "m"},
+                                                                                 {"hour", "h"},
+                                                                                 {"hours", "h"},
+                                                                                 {"day", "d"},
+                                                                                 {"days", "d"},
+                                                                                 {"msec", "ms"}}};
   for (const auto& [from, to] : words)
     if (word == from) return fmt::format("{}{}", digits, to);
   return {};

@@ -1,6 +1,7 @@
 // The units of the configuration, between text and numbers: durations, sizes, shares, whole and
-// decimal numbers. Pure functions, any thread. Parsing is strict: the whole text, no blanks, no sign,
-// a unit where one belongs; nothing is returned otherwise. What format_* writes parse_* reads back.
+// decimal numbers. Pure functions, any thread. Parsing is strict: the whole text, no blanks, no
+// sign, a unit where one belongs; nothing is returned otherwise. What format_* writes parse_* reads
+// back.
 #pragma once
 
 #include <cstdint>

@@ -31,7 +31,8 @@ std::string full_yaml_uncommented() {
 
 world full_world() {
   world w;
-  w.files["/etc/weir/admin.token"] = w.files["/etc/weir/worker.token"] = "token-of-the-full-example";
+  w.files["/etc/weir/admin.token"] = w.files["/etc/weir/worker.token"] =
+      "token-of-the-full-example";
   return w;
 }
 
@@ -98,8 +99,8 @@ TEST_CASE("every key has a meaning, and every number, size, duration and share a
       CHECK(k.doc.size() > 5);
       CHECK(k.doc.ends_with('.'));
       CHECK((k.at_limit.empty() || k.at_limit.ends_with('.')));
-      const bool numeric = k.type.what != kind::boolean && k.type.what != kind::choice &&
-                           k.type.what <= kind::share;
+      const bool numeric =
+          k.type.what != kind::boolean && k.type.what != kind::choice && k.type.what <= kind::share;
       if (k.what == key::form::leaf && numeric) CHECK(k.type.max > k.type.min);
     }
 }
@@ -124,7 +125,7 @@ TEST_CASE("the full example holds every key there is") {
   std::set<const key*> seen;
   walk(root_section(), *parse(full_yaml_uncommented()),
        [&](const section&, const key& k, const node&) { seen.insert(&k); });
-  const std::set<std::string_view> alternatives{"bytes", "fixed"};   // exclude `header` beside them
+  const std::set<std::string_view> alternatives{"bytes", "fixed"};  // exclude `header` beside them
   for (const auto* s : all_sections())
     for (const auto& k : s->keys) {
       INFO(s->path << "." << k.name);
@@ -135,11 +136,13 @@ TEST_CASE("the full example holds every key there is") {
 
 TEST_CASE("the full example as it stands changes nothing but names: every value is its default") {
   const auto full = full_world().read(source_file("config/full.yaml")).settings;
-  const auto least = world()
-                         .read("listeners: [{name: front, bind: \"127.0.0.1:8080\"}]\n"
-                               "routes: [{name: orders, pool: loaders}]\n"
-                               "pools: {loaders: {workers: [{id: w1, url: \"http://127.0.0.1:9001\"}]}}\n")
-                         .settings;
+  const auto least =
+      world()
+          .read(
+              "listeners: [{name: front, bind: \"127.0.0.1:8080\"}]\n"
+              "routes: [{name: orders, pool: loaders}]\n"
+              "pools: {loaders: {workers: [{id: w1, url: \"http://127.0.0.1:9001\"}]}}\n")
+          .settings;
   CHECK(dump_json(full) == dump_json(least));
 }
 
@@ -150,6 +153,6 @@ TEST_CASE("optional lines of the full example hold the default where there is on
          const auto text = to_text(k.type, k.fallback);
          if (text.empty() || text == "[]") return;
          INFO(s.path << "." << k.name << ": " << n.text << ", default " << text);
-         CHECK((n.text == text || n.text == "60s"));   // 60s is how people write 1m
+         CHECK((n.text == text || n.text == "60s"));  // 60s is how people write 1m
        });
 }

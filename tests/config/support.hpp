@@ -2,17 +2,19 @@
 // configuration that is whole, with one part of it replaced.
 #pragma once
 
+#include <catch2/catch.hpp>
 #include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "config/reader.hpp"
 
 namespace weir::config::test {
 
 inline const std::string key_file_text =
-    "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==\n";   // "secret-" five times, no last -
+    "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA==\n";  // "secret-" five times, no last -
 
 // Variables and files by name; nothing else exists.
 struct world {
@@ -39,8 +41,7 @@ struct world {
     };
     const auto load = [this](const std::string& path) -> base::result<std::string> {
       const auto found = files.find(path);
-      if (found == files.end())
-        return base::error_code(ENOENT, boost::system::system_category());
+      if (found == files.end()) return base::error_code(ENOENT, boost::system::system_category());
       return found->second;
     };
     return config::read(text, "w.yaml", variable, load);
@@ -55,10 +56,26 @@ struct parts {
   std::string routes = "routes: [{name: all, pool: loaders}]";
   std::string pools = "pools: {loaders: {workers: [{id: w1, url: \"http://127.0.0.1:9001\"}]}}";
 
-  std::string text() const {
-    return top + "\n" + listeners + "\n" + routes + "\n" + pools + "\n";
-  }
+  std::string text() const { return top + "\n" + listeners + "\n" + routes + "\n" + pools + "\n"; }
 };
+
+// A part with mistakes in it, and what is said of them, less the file's name.
+struct bad_part {
+  std::string text;
+  std::vector<std::string> messages;
+};
+
+inline void check_mistakes(std::string parts::*where, const std::vector<bad_part>& rows) {
+  for (const auto& row : rows) {
+    parts whole;
+    whole.*where = row.text;
+    const auto got = world().read(whole.text());
+    std::string expected;
+    for (const auto& m : row.messages) expected += "w.yaml:" + m + "\n";
+    INFO(row.text);
+    CHECK(got.text() == expected);
+  }
+}
 
 inline std::string source_file(const std::string& path) {
   const std::string here = __FILE__;
