@@ -19,6 +19,8 @@ constexpr std::uint64_t bell_key = ~std::uint64_t{0};
 constexpr int events_per_turn = 256;
 constexpr int wait_ms_max = 500;
 
+thread_local loop* running = nullptr;
+
 std::uint64_t key_of(const watch& w) {
   return (std::uint64_t{w.generation} << 32) | w.index;
 }
@@ -90,9 +92,13 @@ void loop::stop() {
   post([this] { stopping_ = true; });
 }
 
+loop* loop::current() noexcept { return running; }
+
 void loop::run() {
+  running = this;
   now_ = read_clock();
-  while (!stopping_) turn();
+  while (!stopping_ || !deferred_.empty()) turn();
+  running = nullptr;
 }
 
 int loop::wait_ms() const {

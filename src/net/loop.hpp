@@ -49,6 +49,8 @@ class loop {
 
   // Until stop(). Everything posted before stop() is run.
   void run();
+  // The loop that this thread runs; null when it runs none.
+  static loop* current() noexcept;
   void stop();                              // any thread
   void post(std::function<void()> what);    // any thread; in order
 

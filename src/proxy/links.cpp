@@ -14,10 +14,11 @@ link::link(links& home_links, core::worker_id id, target_ptr to)
     : home(home_links), worker(id), target(std::move(to)), idle_max(target->idle_max),
       expiry(nullptr, this) {}
 
-links::~links() { close_all(); }
+links::~links() = default;
 
 void links::close_all() {
   for (worker_entry& w : workers_) w.idle.clear();
+  for (link* l : abandoned_) l->socket.interrupt();
 }
 
 std::size_t links::idle() const noexcept {
@@ -100,6 +101,7 @@ void links::abandon(link_ptr l, pool_gate& gate, core::batch_id batch, base::dur
   l->socket.shutdown_send();
   l->expiry.set_action([](void* context) { static_cast<link*>(context)->socket.interrupt(); });
   loop_.timers().arm(l->expiry, loop_.now() + hold);
+  abandoned_.push_back(l.get());
   net::spawn(drain_abandoned(std::move(l)));
 }
 
@@ -112,6 +114,7 @@ net::task<void> links::drain_abandoned(link_ptr l) {
     if (r.what == net::io::kind::end || r.what == net::io::kind::failed) break;
     if (r.what == net::io::kind::done) co_await net::yield{loop_};
   }
+  std::erase(abandoned_, l.get());
   l->held_gate->release_slot(l->worker, l->held_batch, loop_.now());
 }
 

@@ -70,6 +70,7 @@ class links {
   // released when the worker closes (or `hold` passes, when core frees it by itself).
   void abandon(link_ptr l, pool_gate& gate, core::batch_id batch, base::duration hold);
 
+  // Closes idle connections and ends the wait for abandoned ones.
   void close_all();
   std::size_t idle() const noexcept;
   net::loop& loop() noexcept { return loop_; }
@@ -88,6 +89,7 @@ class links {
 
   net::loop& loop_;
   std::vector<worker_entry> workers_;   // by worker_id.index
+  std::vector<link*> abandoned_;
 };
 
 struct connect_outcome {

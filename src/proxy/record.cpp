@@ -62,6 +62,16 @@ const counter_ptr* limit_of(const exchange& x) {
 
 }  // namespace
 
+std::string_view name(wait_outcome w) noexcept {
+  switch (w) {
+    case wait_outcome::granted: return "granted";
+    case wait_outcome::refused: return "refused";
+    case wait_outcome::expired: return "expired";
+    case wait_outcome::client_gone: return "client_gone";
+  }
+  return "";
+}
+
 void record(exchange& x) {
   const outcome how = x.failed == fault::none ? outcome::ok : describe(x.failed).outcome;
   if (x.route) {

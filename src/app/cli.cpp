@@ -1,0 +1,119 @@
+#include "app/cli.hpp"
+
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <string>
+
+#include "admin/client.hpp"
+#include "admin/print.hpp"
+#include "app/remote.hpp"
+#include "app/serve.hpp"
+#include "config/dump.hpp"
+#include "config/reader.hpp"
+#include "config/schema.hpp"
+
+namespace weir::app {
+namespace {
+
+constexpr int failed = 1, usage_error = 2;
+
+int check(const std::string& file) {
+  const config::outcome read = config::read_file(file);
+  std::fputs(read.warning_text().c_str(), stderr);
+  if (!read.ok()) {
+    std::fputs(read.text().c_str(), stderr);
+    return failed;
+  }
+  std::fputs(config::summary(read.settings).c_str(), stdout);
+  return 0;
+}
+
+int print_schema() {
+  std::fputs(config::schema_json().c_str(), stdout);
+  return 0;
+}
+
+// Options of the verbs that talk to a running weir, and what each of them may take.
+struct arguments {
+  remote_options remote;
+  std::string config, subject, worker;
+  bool wait = false;
+};
+
+CLI::App* remote_verb(CLI::App& app, arguments& a, const std::string& verb, const std::string& help) {
+  CLI::App* sub = app.add_subcommand(verb, help);
+  sub->add_option("--admin", a.remote.admin, "address of the admin API")->capture_default_str();
+  sub->add_option("--token-file", a.remote.token_file, "file that holds the admin token");
+  sub->add_flag("--json", a.remote.json, "print the API's JSON as it is");
+  return sub;
+}
+
+CLI::App* file_verb(CLI::App& app, arguments& a, const std::string& verb, const std::string& help) {
+  CLI::App* sub = app.add_subcommand(verb, help);
+  sub->add_option("--config,-c", a.config, "configuration file")->required();
+  return sub;
+}
+
+void add_verbs(CLI::App& app, arguments& a, int& status) {
+  file_verb(app, a, "serve", "run weir")->callback([&] { status = serve(a.config); });
+  file_verb(app, a, "check", "check a configuration")->callback([&] { status = check(a.config); });
+  app.add_subcommand("schema", "print the configuration's JSON Schema")
+      ->callback([&] { status = print_schema(); });
+
+  CLI::App* plan = remote_verb(app, a, "plan", "what a reload would change in the running weir");
+  plan->add_option("--config,-c", a.config, "the configuration to compare with")->required();
+  plan->callback([&] { status = remote_plan(a.remote, a.config); });
+  remote_verb(app, a, "reload", "read the configuration again")->callback([&] {
+    status = remote_reload(a.remote);
+  });
+  remote_verb(app, a, "status", "what weir does right now")->callback([&] {
+    status = remote_status(a.remote);
+  });
+
+  CLI::App* workers = remote_verb(app, a, "workers", "workers with their states");
+  workers->add_option("pool", a.subject, "only this pool's");
+  workers->callback([&] { status = remote_workers(a.remote, a.subject); });
+  CLI::App* queue = remote_verb(app, a, "queue", "batches that wait");
+  queue->add_option("pool", a.subject, "only this pool's");
+  queue->callback([&] { status = remote_queue(a.remote, a.subject); });
+  CLI::App* events = remote_verb(app, a, "events", "what happened lately");
+  events->callback([&] { status = remote_events(a.remote); });
+  CLI::App* explain = remote_verb(app, a, "explain", "why a batch waits, or went where it did");
+  explain->add_option("batch", a.subject, "its Weir-Batch-Id")->required();
+  explain->callback([&] { status = remote_explain(a.remote, a.subject); });
+
+  CLI::App* drain = remote_verb(app, a, "drain", "give a worker nothing new");
+  drain->add_option("worker", a.worker, "POOL/WORKER")->required();
+  drain->add_flag("--wait", a.wait, "return when its last batch has ended");
+  drain->callback([&] { status = remote_drain(a.remote, a.worker, a.wait); });
+  CLI::App* undrain = remote_verb(app, a, "undrain", "give a drained worker work again");
+  undrain->add_option("worker", a.worker, "POOL/WORKER")->required();
+  undrain->callback([&] { status = remote_undrain(a.remote, a.worker); });
+  for (const char* verb : {"pause", "resume"}) {
+    CLI::App* sub = remote_verb(app, a, verb,
+                                std::string(verb) + (*verb == 'p' ? ": hold a pool's backlog"
+                                                                  : " a paused pool"));
+    sub->add_option("pool", a.subject, "the pool")->required();
+    sub->callback([&, verb] { status = remote_pause(a.remote, a.subject, verb); });
+  }
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app("weir: load balancer, health checker and backlog keeper for ELT workers", "weir");
+  app.set_version_flag("--version", "weir " WEIR_VERSION);
+  app.require_subcommand(1);
+  arguments a;
+  int status = 0;
+  add_verbs(app, a, status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : usage_error;
+  }
+  return status;
+}
+
+}  // namespace weir::app

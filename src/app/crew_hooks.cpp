@@ -1,0 +1,56 @@
+// A pool's scale hooks: what core decides goes to the courier, what became of it to log and metrics.
+#include "app/crew.hpp"
+
+namespace weir::app {
+
+void crew::make_courier() {
+  if (!settings_.settings.autoscale || settings_.hooks.empty()) {
+    courier_.reset();
+    return;
+  }
+  if (courier_) return courier_->configure(settings_.hooks, s_.hook_tls);
+  scale::courier_options o;
+  o.pool = name();
+  o.seed = number_ + 1;
+  o.claim_removal = [this](std::span<const std::string> names) { return claim_removal(names); };
+  o.report = [this](const scale::hook_report& r) { hook_reported(r); };
+  courier_ = std::make_unique<scale::courier>(
+      scale::attempt_tools{s_.io, s_.names, s_.hook_tls}, std::move(o), settings_.hooks);
+}
+
+// All or nothing: a decision that names a worker which was taken back must not be sent.
+std::vector<std::string> crew::claim_removal(std::span<const std::string> names) {
+  const bool may =
+      with([&](core::pool& p, instant now) { return p.removal_sent(names, now); });
+  return may ? std::vector<std::string>(names.begin(), names.end()) : std::vector<std::string>{};
+}
+
+void crew::hook_reported(const scale::hook_report& r) {
+  const bool out = r.way == core::scale_decision::direction::out;
+  s_.metrics.counter(telemetry::names::autoscale_hooks,
+                     {{"pool", name()}, {"direction", out ? "out" : "in"},
+                      {"outcome", std::string(scale::name(r.what))}})
+      ->add(s_.shard);
+  const bool bad = r.what == scale::hook_outcome::failed;
+  s_.journal.add(bad ? telemetry::level::warning : telemetry::level::info, name(),
+                 "hook_" + std::string(scale::name(r.what)), {},
+                 std::string(r.hook) + ", decision " + std::to_string(r.sequence) + ": " +
+                     std::string(r.detail));
+}
+
+void crew::test_hooks(admin::done<admin::change_report> told) {
+  if (!courier_)
+    return told(admin::failure{admin::failure::kind::conflict,
+                               "pool '" + name() + "' has no autoscale.hooks", {}});
+  core::scale_decision standing = last_decision_.value_or(core::scale_decision{});
+  if (!last_decision_) {
+    const core::pool_view v = view();
+    standing.desired = standing.current = v.workers;
+    standing.reason = "a test";
+  }
+  courier_->test(standing, wall_ms(), [told](std::vector<std::string> lines) {
+    told(admin::change_report{"every hook was called once", std::move(lines)});
+  });
+}
+
+}  // namespace weir::app

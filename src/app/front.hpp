@@ -1,0 +1,65 @@
+// The data path's threads: one loop and one door each. The control thread's handle on all of them:
+// everything goes through posts, nothing here waits for a loop save join().
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/result.hpp"
+#include "proxy/door.hpp"
+
+namespace weir::app {
+
+struct bound_listener {
+  std::string name, address;   // as bound, the kernel's port filled in
+  bool tls = false;
+  std::shared_ptr<std::atomic<std::uint64_t>> connections;
+};
+
+class front {
+ public:
+  // `threads` loops, not running yet.
+  front(unsigned threads, telemetry::access_log* access);
+  ~front();   // joined before
+  front(const front&) = delete;
+  front& operator=(const front&) = delete;
+
+  void start();
+  unsigned threads() const noexcept { return static_cast<unsigned>(loops_.size()); }
+
+  // Runs `what` on every loop. `done` is called on the last loop to have run it.
+  void each(std::function<void(proxy::door&)> what, std::function<void()> done = {});
+  // To the loops of the batches' owners; at once when this thread is that loop's.
+  void settle(std::span<const proxy::settlement> all);
+
+  // A pool's connections to workers on one loop; made when first asked for.
+  std::shared_ptr<proxy::links> links_of(unsigned loop, const std::string& pool);
+
+  // Binds without serving yet; nothing is open when it fails.
+  struct binding {
+    std::vector<int> descriptors;   // one per loop, or one for a unix socket
+    net::socket_address at;
+  };
+  base::result<binding, std::string> bind(const config::address& at) const;
+  void serve(binding b, proxy::listener_ptr settings);
+
+  void stop();   // loops end when what they have is done; then join
+  void join();
+
+ private:
+  std::vector<std::unique_ptr<net::loop>> loops_;
+  std::vector<std::unique_ptr<proxy::door>> doors_;
+  std::vector<std::map<std::string, std::shared_ptr<proxy::links>>> links_;
+  std::vector<std::thread> threads_;
+  std::shared_ptr<std::atomic<unsigned>> next_ = std::make_shared<std::atomic<unsigned>>(0);
+};
+
+// The kernel's form of a configured address: numeric or unix. Error: what is wrong with it.
+base::result<net::socket_address, std::string> to_socket_address(const config::address& at);
+
+}  // namespace weir::app

@@ -1,0 +1,139 @@
+// A running weir: the composition root. Owns the control thread's parts (crews, probes, admin
+// surfaces, journal) and the front with its loops; starts them, reloads them, drains them. All of it
+// on the control thread, which runs `io`.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admin/backend.hpp"
+#include "admin/guard.hpp"
+#include "admin/server.hpp"
+#include "app/crew.hpp"
+#include "app/front.hpp"
+#include "app/journal.hpp"
+#include "app/plans.hpp"
+#include "config/reader.hpp"
+
+namespace weir::app {
+
+class instance final : public admin::backend {
+ public:
+  instance(boost::asio::io_context& io, std::string config_file, config::settings settings);
+  ~instance() override;
+
+  // Error: what could not be opened or bound.
+  base::result<void, std::string> start();
+  // Drains (readiness fails, listeners close after drain_delay, batches finish within drain_timeout)
+  // and calls back when everything has ended. A second call makes it end at once.
+  void shut_down(std::function<void()> ended);
+  void reopen_logs();
+  void reload_from_file(std::string_view why);
+
+  // --- admin::backend ----------------------------------------------------------------------------
+  admin::readiness ready() override;
+  std::string metrics() override;
+  admin::process_status status() override;
+  std::vector<core::pool_view> pools() override;
+  admin::answer<std::vector<admin::worker_status>> workers(std::string_view pool) override;
+  admin::answer<core::queue_page> queue(std::string_view pool, std::size_t offset,
+                                        std::size_t limit) override;
+  admin::answer<std::string> explain(std::string_view batch) override;
+  admin::answer<admin::scale_view> scale(std::string_view pool) override;
+  std::string config_text() override;
+  admin::event_page events(std::uint64_t since, std::size_t limit) override;
+  void reload(admin::done<admin::change_report> told) override;
+  void plan(std::optional<std::string> yaml, admin::done<admin::change_report> told) override;
+  admin::answer<admin::lease> register_worker(const admin::register_request& r) override;
+  admin::answer<admin::lease> renew_lease(std::string_view pool, std::string_view worker,
+                                          std::string_view secret) override;
+  admin::answer<void> end_lease(std::string_view pool, std::string_view worker,
+                                std::string_view secret) override;
+  admin::answer<void> drain(std::string_view pool, std::string_view worker) override;
+  admin::answer<void> undrain(std::string_view pool, std::string_view worker) override;
+  admin::answer<void> remove_worker(std::string_view pool, std::string_view worker) override;
+  admin::answer<void> pause(std::string_view pool) override;
+  admin::answer<void> resume(std::string_view pool) override;
+  void test_scale(std::string_view pool, admin::done<admin::change_report> told) override;
+
+ private:
+  struct open_listener {
+    proxy::listener_ptr plan;
+    std::string address;
+  };
+  // Everything of a new configuration that can fail, made before anything is changed.
+  struct prepared {
+    std::map<std::string, net::tls_context> listener_tls;
+    std::map<std::string, tls_client> pool_tls;
+    std::map<std::string, front::binding> bindings;   // of new listeners
+    std::optional<admin::address_guard> guard;        // of the registration surface
+    std::vector<std::string> mistakes;
+  };
+
+  base::result<void, std::string> open_surfaces();
+  prepared prepare(const config::settings& wanted);
+  void prepare_listener(const config::listener& l, prepared& p);
+  void prepare_pool(const config::pool& c, prepared& p);
+  static void discard(prepared& p);
+  admin::answer<admin::change_report> apply(config::settings wanted);
+  void apply_pools(const config::settings& wanted, prepared& p);
+  void apply_listeners(const config::settings& wanted, prepared& p);
+  void apply_surfaces(const config::settings& wanted);
+  void open(const config::listener& l, prepared& p);
+  proxy::listener_ptr listener_plan(const config::listener& l, prepared& p,
+                                    std::shared_ptr<std::atomic<std::uint64_t>> connections) const;
+  void publish();
+  void tell_reload(const admin::answer<admin::change_report>& how, std::string_view why);
+  void read_then(std::optional<std::string> yaml, std::function<void(config::outcome)> then);
+  void finish_reload(config::outcome read, std::string_view why,
+                     const admin::done<admin::change_report>& told);
+
+  void tick();
+  void collect(telemetry::sink& out);
+  crew* find(std::string_view pool);
+  crew_services services();
+  static admin::failure no_pool(std::string_view pool);
+
+  void close_doors();
+  void abort_all();
+  void end_loops();
+
+  boost::asio::io_context& io_;
+  std::string config_file_;
+  config::settings settings_;
+  instant started_ = net::loop::read_clock();
+  std::int64_t started_unix_ms_ = wall_ms();
+
+  std::unique_ptr<telemetry::access_log> access_;
+  std::unique_ptr<telemetry::registry> metrics_;
+  app::journal journal_;
+  std::unique_ptr<app::front> front_;
+  net::resolver names_;
+  tls_client hook_tls_;
+  std::unique_ptr<probe::runner> probes_;
+  app::crews crews_;
+  std::uint64_t next_crew_ = 0;
+  std::shared_ptr<proxy::replay_budget> replay_ = std::make_shared<proxy::replay_budget>();
+  std::map<std::string, open_listener> listeners_;
+  std::optional<admin::address_guard> guard_;
+  std::unique_ptr<admin::server> admin_, registration_;
+  boost::asio::steady_timer ticker_, drain_timer_;
+  boost::asio::thread_pool files_{1};    // what may block: configuration and certificates
+
+  std::uint64_t generation_ = 1;
+  std::optional<bool> last_reload_ok_;
+  std::int64_t last_reload_unix_ms_ = 0;
+  std::string last_reload_error_;
+
+  bool draining_ = false, aborting_ = false, ended_ = false;
+  std::function<void()> on_end_;
+};
+
+}  // namespace weir::app

@@ -1,0 +1,27 @@
+// Makes the plan that a loop works by out of the configuration and the crews. Control thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "app/crew.hpp"
+#include "proxy/plan.hpp"
+
+namespace weir::app {
+
+using crews = std::map<std::string, std::unique_ptr<crew>>;
+
+struct plan_sources {
+  const config::settings& settings;
+  const app::crews& crews;               // retiring ones too: their clocks must go on
+  app::front& front;
+  telemetry::registry& metrics;
+  std::shared_ptr<proxy::replay_budget> replay;
+};
+
+proxy::plan_ptr make_plan(const plan_sources& from, unsigned loop);
+
+proxy::limit_counters make_limit_counters(telemetry::registry& metrics);
+
+}  // namespace weir::app

@@ -1,0 +1,248 @@
+// Taking a configuration, at start and at a reload: everything that can fail is made first, then
+// nothing fails any more. What did not change keeps its state.
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "app/instance.hpp"
+#include "config/diff.hpp"
+
+namespace weir::app {
+namespace {
+
+net::client_certificates ask_of(config::client_auth a) {
+  switch (a) {
+    case config::client_auth::none: return net::client_certificates::none;
+    case config::client_auth::request: return net::client_certificates::request;
+    case config::client_auth::require: return net::client_certificates::require;
+  }
+  return net::client_certificates::none;
+}
+
+bool needs_tls(const config::pool& c) {
+  return std::ranges::any_of(c.workers, [](const config::worker& w) { return w.url.tls; }) ||
+         !(c.tls == config::tls_client{});
+}
+
+// What cannot be changed while running stays as it is.
+void keep_fixed(const config::settings& running, config::settings& wanted) {
+  wanted.threads = running.threads;
+  wanted.state_dir = running.state_dir;
+  wanted.access_log = running.access_log;
+  wanted.admin.bind = running.admin.bind;
+  if (wanted.registration && running.registration)
+    wanted.registration->bind = running.registration->bind;
+  else wanted.registration = running.registration;
+}
+
+}  // namespace
+
+// --- what can fail ------------------------------------------------------------------------------
+
+void instance::prepare_listener(const config::listener& l, prepared& p) {
+  if (l.tls) {
+    auto made = net::make_tls_server({l.tls->certificate, l.tls->private_key, l.tls->client_ca,
+                                      ask_of(l.tls->client_auth)});
+    if (!made) p.mistakes.push_back("listener '" + l.name + "': " + made.error());
+    else p.listener_tls[l.name] = *made;
+  }
+  const auto open = listeners_.find(l.name);
+  if (open != listeners_.end() && open->second.plan->settings.bind == l.bind) return;
+  auto bound = front_->bind(l.bind);
+  if (!bound) p.mistakes.push_back("listener '" + l.name + "': " + bound.error());
+  else p.bindings.emplace(l.name, std::move(*bound));
+}
+
+void instance::prepare_pool(const config::pool& c, prepared& p) {
+  if (!needs_tls(c)) return;
+  auto made = net::tls_client_context::make({c.tls.ca, c.tls.certificate, c.tls.private_key,
+                                             c.tls.verify});
+  if (!made) p.mistakes.push_back("pool '" + c.settings.name + "': " + made.error());
+  else p.pool_tls[c.settings.name] = *made;
+}
+
+instance::prepared instance::prepare(const config::settings& wanted) {
+  prepared p;
+  for (const config::listener& l : wanted.listeners) prepare_listener(l, p);
+  for (const config::pool& c : wanted.pools) prepare_pool(c, p);
+  if (!wanted.registration) return p;
+  auto guard = admin::address_guard::make(wanted.registration->allow);
+  if (!guard) p.mistakes.push_back("registration.allow: " + guard.error().message());
+  else p.guard = std::move(*guard);
+  return p;
+}
+
+void instance::discard(prepared& p) {
+  for (auto& [listener, b] : p.bindings)
+    for (const int fd : b.descriptors) ::close(fd);
+  p.bindings.clear();
+}
+
+// --- what cannot --------------------------------------------------------------------------------
+
+admin::answer<admin::change_report> instance::apply(config::settings wanted) {
+  const std::vector<config::change> changes = config::diff(settings_, wanted);
+  keep_fixed(settings_, wanted);
+  prepared p = prepare(wanted);
+  if (!p.mistakes.empty()) {
+    discard(p);
+    return admin::failure{admin::failure::kind::invalid, "nothing was changed", p.mistakes};
+  }
+  apply_pools(wanted, p);
+  settings_ = std::move(wanted);
+  publish();
+  apply_listeners(settings_, p);
+  apply_surfaces(settings_);
+  guard_ = std::move(p.guard);
+  admin::change_report report;
+  for (const config::change& c : changes) report.lines.push_back(config::to_line(c));
+  report.summary = changes.empty() ? "nothing changed"
+                                   : std::to_string(changes.size()) + " changes taken";
+  if (config::needs_restart(changes)) report.summary += "; some need a restart, see the lines";
+  return report;
+}
+
+void instance::apply_pools(const config::settings& wanted, prepared& p) {
+  for (const config::pool& c : wanted.pools) {
+    const auto known = crews_.find(c.settings.name);
+    const tls_client tls = p.pool_tls[c.settings.name];
+    if (known != crews_.end()) known->second->apply(c, tls);
+    else crews_[c.settings.name] = std::make_unique<crew>(services(), next_crew_++, c, tls);
+  }
+  for (auto& [pool_name, c] : crews_) {
+    const auto same = [&](const config::pool& w) { return w.settings.name == pool_name; };
+    if (std::ranges::none_of(wanted.pools, same)) c->retire();
+  }
+}
+
+proxy::listener_ptr instance::listener_plan(
+    const config::listener& l, prepared& p,
+    std::shared_ptr<std::atomic<std::uint64_t>> connections) const {
+  auto plan = std::make_shared<proxy::listener_plan>();
+  plan->settings = l;
+  if (l.tls) plan->tls = p.listener_tls[l.name];
+  for (const std::string& range : l.trusted)
+    if (const auto c = base::cidr::parse_masked(range)) plan->trusted.push_back(*c);
+  plan->connections = std::move(connections);
+  return plan;
+}
+
+void instance::open(const config::listener& l, prepared& p) {
+  front::binding b = std::move(p.bindings.at(l.name));
+  const std::string address = net::to_string(b.at);
+  const auto connections = std::make_shared<std::atomic<std::uint64_t>>(0);
+  open_listener o{listener_plan(l, p, connections), address};
+  front_->serve(std::move(b), o.plan);
+  listeners_[l.name] = std::move(o);
+  telemetry::log(telemetry::level::info, "listening", {{"name", l.name}, {"address", address}});
+}
+
+// New sockets are served before old ones close, so that no moment is without a listener.
+void instance::apply_listeners(const config::settings& wanted, prepared& p) {
+  const auto close = [this](const std::string& listener) {
+    front_->each([listener](proxy::door& d) { d.close_listener(listener); });
+  };
+  for (auto o = listeners_.begin(); o != listeners_.end();) {
+    const auto same = [&](const config::listener& l) { return l.name == o->first; };
+    const bool keep = std::ranges::any_of(wanted.listeners, same);
+    if (!keep) close(o->first);
+    o = keep ? std::next(o) : listeners_.erase(o);
+  }
+  for (const config::listener& l : wanted.listeners) {
+    const auto known = listeners_.find(l.name);
+    if (p.bindings.contains(l.name)) {
+      if (known != listeners_.end()) close(l.name);
+      open(l, p);
+      continue;
+    }
+    known->second.plan = listener_plan(l, p, known->second.plan->connections);
+    front_->each([plan = known->second.plan](proxy::door& d) { d.update_listener(plan); });
+  }
+}
+
+void instance::apply_surfaces(const config::settings& wanted) {
+  if (admin_) (void)admin_->update(wanted.admin.token, {}, {});
+  if (!registration_ || !wanted.registration) return;
+  (void)registration_->update(wanted.registration->token, wanted.registration->allow,
+                              wanted.registration->ttl_max);
+}
+
+// --- from file or text --------------------------------------------------------------------------
+
+void instance::read_then(std::optional<std::string> yaml,
+                         std::function<void(config::outcome)> then) {
+  boost::asio::post(files_, [this, yaml = std::move(yaml), then = std::move(then)] {
+    auto read = std::make_shared<config::outcome>(
+        yaml ? config::read(*yaml, config_file_, config::process_variable, config::load_file)
+             : config::read_file(config_file_));
+    boost::asio::post(io_, [read, then] { then(std::move(*read)); });
+  });
+}
+
+void instance::tell_reload(const admin::answer<admin::change_report>& how, std::string_view why) {
+  last_reload_ok_ = how.has_value();
+  last_reload_error_.clear();
+  if (how) {
+    ++generation_;
+    last_reload_unix_ms_ = wall_ms();
+    journal_.add(telemetry::level::info, {}, "reloaded", {},
+                 std::string(why) + ": " + how->summary);
+    return;
+  }
+  last_reload_error_ = how.error().detail;
+  for (const std::string& line : how.error().lines) last_reload_error_ += "\n" + line;
+  journal_.add(telemetry::level::error, {}, "reload_refused", {},
+               std::string(why) + ": " + last_reload_error_);
+}
+
+void instance::finish_reload(config::outcome read, std::string_view why,
+                             const admin::done<admin::change_report>& told) {
+  if (draining_) {
+    told(admin::failure{admin::failure::kind::unavailable, "weir is shutting down", {}});
+    return;
+  }
+  admin::answer<admin::change_report> how = admin::failure{};
+  if (read.ok()) {
+    how = apply(std::move(read.settings));
+  } else {
+    admin::failure f{admin::failure::kind::invalid, "nothing was changed", {}};
+    for (const config::diagnostic& d : read.mistakes)
+      f.lines.push_back(config::to_string(d, read.file_name));
+    how = std::move(f);
+  }
+  tell_reload(how, why);
+  told(std::move(how));
+}
+
+void instance::reload(admin::done<admin::change_report> told) {
+  read_then({}, [this, told = std::move(told)](config::outcome read) {
+    finish_reload(std::move(read), "asked for through the admin API", told);
+  });
+}
+
+void instance::reload_from_file(std::string_view why) {
+  read_then({}, [this, reason = std::string(why)](config::outcome read) {
+    finish_reload(std::move(read), reason, [](const admin::answer<admin::change_report>&) {});
+  });
+}
+
+void instance::plan(std::optional<std::string> yaml, admin::done<admin::change_report> told) {
+  read_then(std::move(yaml), [this, told = std::move(told)](config::outcome read) {
+    if (!read.ok()) {
+      admin::failure f{admin::failure::kind::invalid, "this configuration would be refused", {}};
+      for (const config::diagnostic& d : read.mistakes)
+        f.lines.push_back(config::to_string(d, read.file_name));
+      return told(std::move(f));
+    }
+    const auto changes = config::diff(settings_, read.settings);
+    admin::change_report report;
+    for (const config::change& c : changes) report.lines.push_back(config::to_line(c));
+    report.summary = changes.empty() ? "nothing would change"
+                                     : std::to_string(changes.size()) + " changes";
+    told(std::move(report));
+  });
+}
+
+}  // namespace weir::app

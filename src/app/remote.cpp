@@ -1,0 +1,163 @@
+#include "app/remote.hpp"
+
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+#include <optional>
+#include <thread>
+
+#include "admin/client.hpp"
+#include "admin/print.hpp"
+#include "config/files.hpp"
+#include "config/reader.hpp"
+
+namespace weir::app {
+namespace {
+
+using namespace std::chrono_literals;
+using printer = std::string (*)(std::string_view);
+
+constexpr int failed = 1;
+constexpr auto poll_interval = 500ms;   // of drain --wait
+
+int complain(const std::string& what) {
+  std::fprintf(stderr, "weir: %s\n", what.c_str());
+  return failed;
+}
+
+// Empty: no token is sent. Nothing: the file cannot be read, and `why` says so.
+std::optional<std::string> token_of(const remote_options& o, std::string& why) {
+  if (o.token_file.empty()) return std::string{};
+  const auto text = config::load_file(o.token_file);
+  if (!text) {
+    why = o.token_file + ": " + text.error().message();
+    return std::nullopt;
+  }
+  return text->substr(0, text->find_last_not_of("\r\n") + 1);
+}
+
+base::result<admin::client_answer, std::string> ask(const remote_options& o, std::string method,
+                                                    std::string target, std::string body = {}) {
+  std::string why;
+  const auto token = token_of(o, why);
+  if (!token) return why;
+  admin::client_request r;
+  r.admin = o.admin;
+  r.method = std::move(method);
+  r.target = std::move(target);
+  r.body = std::move(body);
+  r.token = *token;
+  return admin::send(r);
+}
+
+int print(const remote_options& o, const base::result<admin::client_answer, std::string>& got,
+          printer as_text) {
+  if (!got) return complain(o.admin + ": " + got.error());
+  if (got->status >= 400) {
+    std::fputs((o.json ? got->body : admin::print_problem(got->status, got->body)).c_str(), stderr);
+    return failed;
+  }
+  std::fputs((o.json ? got->body : as_text(got->body)).c_str(), stdout);
+  return 0;
+}
+
+std::string with_pool(std::string target, const std::string& pool) {
+  return pool.empty() ? target : target + "?pool=" + admin::encode_component(pool);
+}
+
+// "/v1/pools/P/workers/W" of "P/W"; empty when it is not of that form.
+std::string worker_target(const std::string& worker) {
+  const auto slash = worker.find('/');
+  if (slash == 0 || slash == std::string::npos || slash + 1 == worker.size()) return {};
+  return "/v1/pools/" + admin::encode_component(worker.substr(0, slash)) + "/workers/" +
+         admin::encode_component(worker.substr(slash + 1));
+}
+
+int bad_worker(const std::string& worker) {
+  return complain("'" + worker + "': expected POOL/WORKER, such as loaders/w1");
+}
+
+std::string print_done(std::string_view) { return "done\n"; }
+
+// How many attempts run on the worker, by the API's list; nothing: it is not there any more.
+std::optional<std::int64_t> in_flight(const std::string& json, const std::string& worker) {
+  boost::system::error_code e;
+  const auto body = boost::json::parse(json, e);
+  if (e || !body.is_object() || !body.as_object().contains("workers")) return {};
+  for (const auto& w : body.at("workers").as_array())
+    if (std::string(w.at("pool").as_string()) + "/" + std::string(w.at("id").as_string()) == worker)
+      return w.at("in_flight").to_number<std::int64_t>();
+  return {};
+}
+
+int wait_until_empty(const remote_options& o, const std::string& worker) {
+  for (;;) {
+    const auto got = ask(o, "GET", with_pool("/v1/workers", worker.substr(0, worker.find('/'))));
+    if (!got || got->status != 200) return print(o, got, print_done);
+    const auto left = in_flight(got->body, worker);
+    if (!left || *left == 0) break;
+    std::this_thread::sleep_for(poll_interval);
+  }
+  std::printf("%s is empty\n", worker.c_str());
+  return 0;
+}
+
+}  // namespace
+
+int remote_status(const remote_options& o) {
+  return print(o, ask(o, "GET", "/v1/status"), admin::print_status);
+}
+
+int remote_workers(const remote_options& o, const std::string& pool) {
+  return print(o, ask(o, "GET", with_pool("/v1/workers", pool)), admin::print_workers);
+}
+
+int remote_queue(const remote_options& o, const std::string& pool) {
+  return print(o, ask(o, "GET", with_pool("/v1/queue", pool)), admin::print_queue);
+}
+
+int remote_events(const remote_options& o) {
+  return print(o, ask(o, "GET", "/v1/events?limit=500"), admin::print_events);
+}
+
+int remote_explain(const remote_options& o, const std::string& batch) {
+  return print(o, ask(o, "GET", "/v1/explain?batch=" + admin::encode_component(batch)),
+               admin::print_explain);
+}
+
+int remote_reload(const remote_options& o) {
+  return print(o, ask(o, "POST", "/v1/reload", "{}"), admin::print_report);
+}
+
+int remote_plan(const remote_options& o, const std::string& config_file) {
+  const config::outcome read = config::read_file(config_file);
+  if (!read.ok()) {
+    std::fputs(read.text().c_str(), stderr);
+    return failed;
+  }
+  const auto text = config::load_file(config_file);
+  if (!text) return complain(config_file + ": " + text.error().message());
+  const std::string body = boost::json::serialize(boost::json::object{{"yaml", *text}});
+  return print(o, ask(o, "POST", "/v1/plan", body), admin::print_report);
+}
+
+int remote_drain(const remote_options& o, const std::string& worker, bool wait) {
+  const std::string target = worker_target(worker);
+  if (target.empty()) return bad_worker(worker);
+  const int status = print(o, ask(o, "POST", target + "/drain", "{}"), print_done);
+  return status == 0 && wait ? wait_until_empty(o, worker) : status;
+}
+
+int remote_undrain(const remote_options& o, const std::string& worker) {
+  const std::string target = worker_target(worker);
+  if (target.empty()) return bad_worker(worker);
+  return print(o, ask(o, "POST", target + "/undrain", "{}"), print_done);
+}
+
+int remote_pause(const remote_options& o, const std::string& pool, const std::string& verb) {
+  return print(o, ask(o, "POST", "/v1/pools/" + admin::encode_component(pool) + "/" + verb, "{}"),
+               print_done);
+}
+
+}  // namespace weir::app
