@@ -61,11 +61,25 @@ bool is_id(std::string_view text) noexcept {  // lower-case hex, not all zeros
   return any;
 }
 
-// RFC 8941 string without escapes that matter to us, or a bare run of visible characters.
-bool fits_key(std::string_view key, std::string_view without) noexcept {
+// The inside of an RFC 8941 string (§3.3.3): ASCII, with `"` and `\` escaped. Escapes stay as they
+// are: two keys are the same when they are written the same.
+bool fits_quoted_key(std::string_view key) noexcept {
+  bool escaped = false;
+  for (const char c : key) {
+    if (c < 0x20 || c >= 0x7f) return false;
+    if (escaped && c != '"' && c != '\\') return false;
+    if (!escaped && c == '"') return false;
+    escaped = !escaped && c == '\\';
+  }
+  return !escaped;
+}
+
+// Visible ASCII without what would make it a list, a parameter or half a string.
+bool fits_bare_key(std::string_view key) noexcept {
   for (const char c : key)
-    if (c <= 0x20 || c >= 0x7f || without.find(c) != std::string_view::npos) return false;
-  return !key.empty() && key.size() <= 255;
+    if (c <= 0x20 || c >= 0x7f || std::string_view("\"\\,;").find(c) != std::string_view::npos)
+      return false;
+  return true;
 }
 
 std::uint8_t urgency_of(const member& m) noexcept {
@@ -109,7 +123,9 @@ std::optional<std::string_view> parse_idempotency_key(std::string_view text) {
   text = trimmed(text);
   const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
   const std::string_view key = quoted ? text.substr(1, text.size() - 2) : text;
-  if (!fits_key(key, quoted ? "\"\\" : "\"\\,;")) return std::nullopt;
+  constexpr std::size_t size_max = 255;
+  if (key.empty() || key.size() > size_max) return std::nullopt;
+  if (!(quoted ? fits_quoted_key(key) : fits_bare_key(key))) return std::nullopt;
   return key;
 }
 

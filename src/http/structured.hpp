@@ -25,7 +25,8 @@ struct prefer {
 };
 prefer parse_prefer(std::string_view);  // unknown preferences are ignored (RFC 7240 §2)
 
-// The key without its quotes, 1..255 visible ASCII characters.
+// The key without its quotes, 1..255 characters: visible ASCII, and spaces when quoted. Escapes in
+// a quoted one are checked and left as they are.
 std::optional<std::string_view> parse_idempotency_key(std::string_view);
 
 // "30", "2.5" (seconds from now) or an absolute time: IMF-fixdate, or RFC 3339 in UTC.
