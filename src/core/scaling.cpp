@@ -209,13 +209,13 @@ void scaling::scale_out(std::uint32_t target, const scale_facts& facts, census& 
   tell(way::out, facts, c, out, now);
 }
 
-// Drains of workers that are up, those that nobody was told of first, then those with most left to
-// do: they would be here longest anyway. Returns how many of them had been named.
+// Drains of workers that were up, those that nobody was told of first, then those with most left
+// to do: they would be here longest anyway. Returns how many of them had been named.
 std::uint32_t scaling::take_back(std::uint32_t most, const scale_facts& facts, census& c,
                                  scale_step& out) {
   std::vector<victim> back;
   for (const victim& v : victims_)
-    if (v.state != victim_state::sent && facts.workers[v.place].ready) back.push_back(v);
+    if (v.state != victim_state::sent && v.ready) back.push_back(v);
   std::ranges::stable_sort(back, [&](const victim& a, const victim& b) {
     if (a.state != b.state) return a.state < b.state;
     return facts.workers[a.place].finish_seconds > facts.workers[b.place].finish_seconds;
@@ -267,7 +267,8 @@ void scaling::pick_victims(std::uint32_t count, const scale_facts& facts, census
   if (candidates.size() > count) candidates.resize(count);
   for (const scale_worker* worker : candidates) {
     out.drain.push_back(worker->id);
-    victims_.insert(std::ranges::lower_bound(victims_, worker->id, {}, &victim::id), {worker->id});
+    victims_.insert(std::ranges::lower_bound(victims_, worker->id, {}, &victim::id),
+                    {.id = worker->id, .ready = worker->ready});
     --c.serving;
     ++c.draining;
   }

@@ -42,7 +42,7 @@ struct scale_worker {
   std::string_view name;  // valid during the call
   standing stands = standing::serving;
   bool managed = false;
-  bool ready = false;  // neither checking, down nor ejected; said of drained ones too
+  bool ready = false;  // serving, and up: neither checking, down nor ejected
   bool empty = true;   // no attempt on it, abandoned ones included
   std::uint32_t slots = 1;
   double finish_seconds = 0;  // until its last attempt is predicted to end; 0 when empty
@@ -124,6 +124,7 @@ class scaling {
   struct victim {
     worker_id id;
     victim_state state = victim_state::draining;
+    bool ready = false;       // was up when its drain began: worth taking back
     std::uint32_t place = 0;  // in this tick's facts
     bool seen = false;        // in this tick's facts
   };

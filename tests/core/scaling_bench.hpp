@@ -67,7 +67,9 @@ struct scaling_bench {
   // Waits for the next tick and carries out what it says.
   scale_step tick() {
     now = std::max(now, machine.next_deadline());
-    facts.workers = workers;
+    std::vector<scale_worker> seen = workers;
+    for (scale_worker& w : seen) w.ready = w.ready && w.stands == scale_worker::standing::serving;
+    facts.workers = seen;
     scale_step step = machine.step(facts, now);
     for (worker_id id : step.undrain) at(id).stands = scale_worker::standing::serving;
     for (worker_id id : step.drain) at(id).stands = scale_worker::standing::drained;

@@ -229,8 +229,10 @@ TEST_CASE("what was sent is never taken back") {
 }
 
 TEST_CASE("workers that are not up are not taken back") {
-  bench b = draining(3);
-  b.workers[0].ready = b.workers[1].ready = false;
+  bench b = settled(3);
+  for (scale_worker& w : b.workers) w.empty = false, w.ready = false;
+  b.workers[2].ready = true;
+  REQUIRE(drained(b, b.until_drain()) == names{"w0", "w1"});
   b.facts.busy_slots = 4;
   const auto told = b.run(60s);
   CHECK(b.serving() == 1);

@@ -1,7 +1,7 @@
 // A small world around the scaling machine for its model tests: batches in virtual time, a
 // first-come queue, workers of some slots, and a scaler that starts and stops machines as hooks
-// tell it. As the model of `drain-cap`: a new worker is ready after start-up x uniform(0.8, 1.2), billed
-// from launch until it is gone. Deterministic for a seed; one thread, no real time.
+// tell it. As the model of `drain-cap`: a new worker is ready after start-up x uniform(0.8, 1.2),
+// billed from launch until it is gone. Deterministic for a seed; one thread, no real time.
 #pragma once
 
 #include <deque>
@@ -159,7 +159,7 @@ class scaling_model {
       workers.push_back({.id = {static_cast<std::uint32_t>(i), 1}, .name = m.name,
                          .stands = m.is == state::serving ? scale_worker::standing::serving
                                                           : scale_worker::standing::drained,
-                         .managed = true, .ready = true, .empty = m.busy == 0,
+                         .managed = true, .ready = m.is == state::serving, .empty = m.busy == 0,
                          .slots = options_.slots,
                          .finish_seconds = std::max(0.0, m.ends - now_)});
     }
