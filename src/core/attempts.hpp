@@ -5,11 +5,13 @@
 // Invariant: a worker's list has exactly its in_flight attempts.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <vector>
 
+#include "base/check.hpp"
 #include "base/ids.hpp"
 #include "core/cost_model.hpp"
+#include "core/rates.hpp"
 #include "core/types.hpp"
 
 namespace weir::core {
@@ -52,5 +54,45 @@ class attempts {
  private:
   base::slab<attempt, attempt_tag> table_;
 };
+
+// Every admit and finish passes through these.
+inline attempt_id attempts::open(attempt_list& list, const attempt& facts) {
+  const attempt_id id = table_.insert(facts);
+  attempt& a = table_.at(id.index);
+  a.older = list.newest;
+  a.newer = {};
+  if (list.newest) {
+    table_.at(list.newest.index).newer = id;
+  } else {
+    list.oldest = id;
+  }
+  list.newest = id;
+  ++list.size;
+  list.est_seconds += a.est_seconds;
+  return id;
+}
+
+inline void attempts::close(attempt_list& list, attempt_id id) noexcept {
+  const attempt* a = table_.find(id);
+  WEIR_CHECK(a != nullptr);
+  (a->older ? table_.at(a->older.index).newer : list.oldest) = a->newer;
+  (a->newer ? table_.at(a->newer.index).older : list.newest) = a->older;
+  --list.size;
+  // Sums of doubles drift; an empty list is the moment to start anew.
+  list.est_seconds = list.size == 0 ? 0 : std::max(0.0, list.est_seconds - a->est_seconds);
+  table_.erase(id);
+}
+
+inline double attempts::overdue(const attempt_list& list, instant now) const noexcept {
+  double least = 1;
+  for (attempt_id id = list.oldest; id;) {
+    const attempt& a = table_.at(id.index);
+    const double elapsed = base::to_seconds(now - a.started);
+    if (elapsed <= overdue_seconds_min) break;  // so are all that began later
+    if (!a.abandoned) least = std::min(least, overdue_factor(elapsed, a.expected_seconds));
+    id = a.newer;
+  }
+  return least;
+}
 
 }  // namespace weir::core

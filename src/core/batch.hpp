@@ -61,7 +61,7 @@ struct batch {
   std::uint32_t route = 0;
   std::uint32_t account = 0;  // of its tenant
   cost_estimate cost;         // fixed at arrival
-  order_key key;              // too
+  order_key key;              // its place in the order, once has_key; the sequence always
   retry_settings retry;
   retry_record record;
   instant arrived{};
@@ -74,6 +74,7 @@ struct batch {
   std::uint32_t attempt = 0;  // Weir-Attempt of the last grant
   batch_stage stage = batch_stage::ready;
   std::uint8_t urgency = 3;
+  bool has_key = false;
   bool charged = false;   // the last grant was charged to its tenant
   worker_id last_worker;  // of the last attempt that ended
   attempt_end last_end{};

@@ -5,11 +5,6 @@
 
 namespace weir::core {
 
-void running_mean::add(double value) noexcept {
-  count_ = std::min(count_ + 1, window);
-  mean_ += (value - mean_) / count_;
-}
-
 std::uint32_t cost_model::route(std::string_view name) {
   for (std::uint32_t i = 0; i < routes_.size(); ++i)
     if (routes_[i].name == name) return i;

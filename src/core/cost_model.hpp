@@ -16,7 +16,10 @@ namespace weir::core {
 class running_mean {
  public:
   static constexpr std::uint32_t window = 20;
-  void add(double value) noexcept;
+  void add(double value) noexcept {
+    if (count_ < window) ++count_;
+    mean_ += (value - mean_) / count_;
+  }
   double value() const noexcept { return mean_; }
   std::uint32_t count() const noexcept { return count_; }  // stops at `window`
 

@@ -6,10 +6,9 @@
 
 namespace weir::core {
 
-void drain_rate::backlogged(bool is, instant now) noexcept {
-  if (is == backlogged_) return;
+void drain_rate::turn(bool backlogged, instant now) noexcept {
   if (backlogged_) advance(now);
-  backlogged_ = is;
+  backlogged_ = backlogged;
   since_ = now;
 }
 

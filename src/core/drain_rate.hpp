@@ -18,13 +18,16 @@ class drain_rate {
   static constexpr double few = 8;  // finished batches at which measured and learned weigh alike
 
   // Something began to wait, or nothing does any more.
-  void backlogged(bool is, instant now) noexcept;
+  void backlogged(bool is, instant now) noexcept {
+    if (is != backlogged_) turn(is, now);
+  }
   // A batch of that estimate finished; counts only while something waits.
   void finished(double est_seconds, instant now) noexcept;
   // `learned`: the fleet's speed; the answer when nothing was measured, 0 when it is 0.
   double per_second(double learned) const noexcept;
 
  private:
+  void turn(bool backlogged, instant now) noexcept;
   void advance(instant now) noexcept;
 
   double cost_ = 0, batches_ = 0, seconds_ = 0;  // decayed

@@ -7,7 +7,6 @@ namespace weir::core {
 namespace {
 
 constexpr duration connect_rest_max = std::chrono::seconds(5);
-constexpr double weight_min = 1e-6;  // a rate must stay positive
 
 }  // namespace
 
@@ -111,13 +110,12 @@ void fleet::reconfigured(bool new_policy, instant now) {
 }
 
 void fleet::rebuild_pickers(instant now) {
-  for (auto& p : pickers_) p = make_picker(settings_.balance, random_.next());
+  for (auto& p : pickers_) p = make_picker(settings_.balance);
   for (std::uint32_t i = 0; i < workers_.extent(); ++i)
     if (workers_.taken(i)) offer(i, workers_.at(i), now);
 }
 
-// --- state
-// -----------------------------------------------------------------------------------------
+// --- state --------------------------------------------------------------------------------------
 
 // Everything that follows from a worker's parts, after one of them changed.
 void fleet::sync(std::uint32_t index, instant now) {
@@ -170,12 +168,6 @@ void fleet::sync_slots(worker& w, instant now) noexcept {
   count_speed(w);
 }
 
-void fleet::count_speed(worker& w) noexcept {
-  const double counts = w.serving ? w.speed * w.slots_open : 0;
-  speed_ += counts - w.speed_counted;
-  w.speed_counted = counts;
-}
-
 double fleet::speed() const noexcept {
   return serving() == 0 ? 0 : std::max(speed_, 0.0);
 }
@@ -188,18 +180,6 @@ void fleet::sync_timer(std::uint32_t index, const worker& w, instant now) {
     due = std::min(due, base::after(w.ramp_began, step));
   }
   due == base::never ? timers_.erase(index) : timers_.set(index, due);
-}
-
-void fleet::offer(std::uint32_t index, worker& w, instant now) {
-  picker& p = *pickers_[w.settings.backup];
-  if (!w.serving || resting_or_full(w)) return p.drop(index);
-  w.offered_rate = rate(w, now);
-  p.put(index, {w.offered_rate, w.running.size, w.slots_open});
-}
-
-double fleet::rate(const worker& w, instant now) const noexcept {
-  const double share = w.ramping ? probation_share(now - w.ramp_began, settings_.slow_start) : 1;
-  return std::max(w.settings.weight, weight_min) * w.relative * share;
 }
 
 // It came up, or its ejection ended: it starts with few slots. Not when the pool itself has only
@@ -216,8 +196,7 @@ void fleet::tell(event::kind what, worker_id id, const worker& w, instant now) {
   out_.events.push_back({what, id, w.settings.name, w.shown, w.shown, w.reason, now});
 }
 
-// --- health and passive verdicts
-// -------------------------------------------------------------------
+// --- health and passive verdicts ----------------------------------------------------------------
 
 void fleet::probed(worker_id id, bool good, std::string_view detail, instant now) {
   worker* w = workers_.find(id);

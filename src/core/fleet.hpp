@@ -163,6 +163,7 @@ class fleet {
   void wake_up(worker& w) noexcept;
   void refresh_rate(std::uint32_t index, worker& w, instant now) noexcept;
   void refresh_rates(instant now);
+  void wake_rates(instant now) noexcept;
   void take_ejections(instant now);
   void ejection_changed(std::uint32_t index, worker& w, instant now);
   void expire_worker(std::uint32_t index, instant now);
@@ -182,7 +183,8 @@ class fleet {
   indexed_heap<instant> holds_;                     // by attempt: abandoned ones
   instant next_refresh_ = base::never;
   instant ramps_from_ = base::never;  // first joins before this instant are not ramped
-  double speed_ = 0;
+  double speed_ = 0;        // of the serving workers' open slots
+  double pool_speed_ = 1;   // exp(m_pool)
   std::uint32_t staying_ = 0, in_flight_ = 0;
   std::uint64_t refused_workers_ = 0;
   bool outage_ = false;

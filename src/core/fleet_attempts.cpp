@@ -10,6 +10,7 @@ namespace {
 
 constexpr duration refresh_interval = std::chrono::milliseconds(100);
 constexpr double seconds_min = 1e-4;  // an attempt is taken to last at least this
+constexpr double weight_min = 1e-6;   // a rate must stay positive
 
 }  // namespace
 
@@ -63,6 +64,25 @@ bool fleet::could_take(std::span<const worker_id> excluded) const noexcept {
 
 // --- attempts ------------------------------------------------------------------------------------
 
+void fleet::count_speed(worker& w) noexcept {
+  const double counts = w.serving ? w.speed * w.slots_open : 0;
+  speed_ += counts - w.speed_counted;
+  w.speed_counted = counts;
+}
+
+// Keeps the picker of its tier in the know.
+void fleet::offer(std::uint32_t index, worker& w, instant now) {
+  picker& p = *pickers_[w.settings.backup];
+  if (!w.serving || resting_or_full(w)) return p.drop(index);
+  w.offered_rate = rate(w, now);
+  p.put(index, {w.offered_rate, w.running.size, w.slots_open});
+}
+
+double fleet::rate(const worker& w, instant now) const noexcept {
+  const double share = w.ramping ? probation_share(now - w.ramp_began, settings_.slow_start) : 1;
+  return std::max(w.settings.weight, weight_min) * w.relative * share;
+}
+
 attempt_id fleet::start(worker_id id, batch_id batch, const cost_estimate& cost, instant now) {
   worker& w = workers_.at(id.index);
   const attempt_id a = attempts_.open(
@@ -70,7 +90,7 @@ attempt_id fleet::start(worker_id id, batch_id batch, const cost_estimate& cost,
       {id, batch, now, cost.seconds, cost.log_seconds, cost.seconds / w.speed, false, {}, {}});
   ++w.attempts;
   ++in_flight_;
-  if (next_refresh_ == base::never) next_refresh_ = now + refresh_interval;
+  if (next_refresh_ == base::never) wake_rates(now);
   offer(id.index, w, now);
   return a;
 }
@@ -103,20 +123,19 @@ double fleet::learn(attempt_id id, instant now) {
   const double log_seconds = std::log(std::max(base::to_seconds(now - a.started), seconds_min));
   const std::uint32_t on = a.worker.index;
   const double ahead = rates_.mean(on) - rates_.pool_mean();
-  rates_.observe(on, a.log_est - log_seconds, now);
+  rates_.observe(on, a.log_est - log_seconds);
   return log_seconds + ahead;
 }
 
+// exp(m_pool) is as of the last refresh of all: it scales every worker alike.
 void fleet::refresh_rate(std::uint32_t index, worker& w, instant now) noexcept {
   const double overdue = attempts_.overdue(w.running, now);
-  const double mean = rates_.mean(index);
-  w.relative = overdue * std::exp(mean - rates_.pool_mean());
-  w.speed = overdue * std::exp(mean);
+  w.relative = overdue * std::exp(rates_.mean(index) - rates_.pool_mean());
+  w.speed = w.relative * pool_speed_;
   count_speed(w);
 }
 
-// --- time
-// ------------------------------------------------------------------------------------------
+// --- time ---------------------------------------------------------------------------------------
 
 instant fleet::next_deadline() const noexcept {
   instant due = std::min(next_refresh_, ejection_.next_deadline());
@@ -140,9 +159,16 @@ void fleet::expire_worker(std::uint32_t index, instant now) {
   sync(index, now);
 }
 
+// The first attempt after a pause.
+void fleet::wake_rates(instant now) noexcept {
+  rates_.advance(now);
+  next_refresh_ = now + refresh_interval;
+}
+
 // Ages what was learned, and notices who is overdue, while something runs.
 void fleet::refresh_rates(instant now) {
   rates_.advance(now);
+  pool_speed_ = std::exp(rates_.pool_mean());
   speed_ = 0;
   for (std::uint32_t i = 0; i < workers_.extent(); ++i) {
     if (!workers_.taken(i)) continue;
@@ -154,8 +180,7 @@ void fleet::refresh_rates(instant now) {
   next_refresh_ = in_flight_ > 0 ? now + refresh_interval : base::never;
 }
 
-// --- views
-// -----------------------------------------------------------------------------------------
+// --- views --------------------------------------------------------------------------------------
 
 worker_view fleet::view(worker_id id, instant now) const {
   const worker& w = workers_.at(id.index);

@@ -1,12 +1,11 @@
 #include "core/picker.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <utility>
 #include <vector>
-
-#include "core/order_forest.hpp"
 
 namespace weir::core {
 namespace {
@@ -91,58 +90,128 @@ class joined_order {
   std::uint32_t count_ = 0;
 };
 
-// A tree by rate, best first; each subtree knows its least busy worker, the one that was idle
-// longest among equals.
+// Free workers in cells of equal rate (to 1.6 %) and equal number of attempts running, so that
+// every call is O(1) whatever the size of the fleet. Inside a cell the one that came first goes
+// first, which takes equal workers in turn.
 class least_loaded final : public picker {
  public:
-  explicit least_loaded(std::uint64_t seed) : tree_(seed) {}
+  least_loaded() { row_of_.fill(no_row); }
 
   void put(std::uint32_t worker, const candidate& c) override {
-    if (worker >= present_.size()) present_.resize(worker + 1);
-    const double key = -rounded(c.rate);
-    const least own{c.running, worker, ++stamp_};
-    if (present_[worker] && tree_.key(worker) == key) return tree_.update(worker, own);
-    drop(worker);
-    present_[worker] = true;
-    ++size_;
-    tree_.insert(root_, worker, key, own);
+    if (worker >= places_.size()) places_.resize(worker + 1);
+    place& p = places_[worker];
+    if (p.rank != absent) unlink(worker);
+    p.rank = rank_of(c.rate);
+    p.column = std::min(c.running, columns - 1);
+    link(worker);
   }
 
   void drop(std::uint32_t worker) override {
-    if (worker >= present_.size() || !present_[worker]) return;
-    present_[worker] = false;
-    --size_;
-    tree_.erase(root_, worker);
+    if (worker >= places_.size() || places_[worker].rank == absent) return;
+    unlink(worker);
+    places_[worker].rank = absent;
   }
 
   std::uint32_t pick(std::uint64_t, base::random&) override {
-    if (root_ == none) return none;
-    const double best = tree_.key(tree_.first(root_));
-    return tree_.up_to(root_, best * (1 - rate_tolerance)).worker;
+    if (size_ == 0) return none;
+    const std::uint32_t best = top_rank();
+    const row* chosen = &rows_[row_of_[best]];
+    std::uint64_t others = below(best) & ~(~std::uint64_t{0} >> std::min(63u, tolerated(best)));
+    while (others != 0 && (chosen->mask & 1) == 0) {
+      const auto steps = static_cast<std::uint32_t>(std::countl_zero(others)) + 1;
+      const row& r = rows_[row_of_[best - steps]];
+      if (std::countr_zero(r.mask) < std::countr_zero(chosen->mask)) chosen = &r;
+      others &= ~(std::uint64_t{1} << (64 - steps));
+    }
+    return chosen->cells[static_cast<std::size_t>(std::countr_zero(chosen->mask))].first;
   }
 
   std::uint32_t size() const noexcept override { return size_; }
 
  private:
-  struct least {
-    std::uint32_t running = none;
-    std::uint32_t worker = none;
-    std::uint64_t stamp = 0;
-    friend least operator+(const least& a, const least& b) noexcept {
-      const bool b_first = b.running != a.running ? b.running < a.running : b.stamp < a.stamp;
-      return b_first ? b : a;
-    }
+  static constexpr std::uint32_t columns = 64;       // more attempts than that count as 63
+  static constexpr std::uint32_t octave_steps = 64;  // ranks a doubling of the rate
+  static constexpr std::uint32_t octaves = 16;       // rates from 1/256 to 256, clamped
+  static constexpr std::uint32_t ranks = octaves * octave_steps;
+  static constexpr std::uint64_t lowest = (std::uint64_t{1023} - octaves / 2) * octave_steps;
+  static constexpr std::uint16_t no_row = 0xffff;
+  static constexpr std::uint32_t absent = none;
+
+  struct cell {
+    std::uint32_t first = none, last = none;
   };
-  // To 0.1 %: a rate that moves by less than that keeps its place in the tree.
-  static double rounded(double rate) noexcept {
-    return std::bit_cast<double>(std::bit_cast<std::uint64_t>(rate) &
-                                 ~((std::uint64_t{1} << 42) - 1));
+  struct row {               // the workers of one rank
+    std::uint64_t mask = 0;  // columns that hold some
+    std::array<cell, columns> cells;
+  };
+  struct place {
+    std::uint32_t rank = absent, column = 0, before = none, after = none;
+  };
+
+  // Exponent and the first six bits of the mantissa: close to the logarithm, and free.
+  static std::uint32_t rank_of(double rate) noexcept {
+    const std::uint64_t steps = std::bit_cast<std::uint64_t>(rate) >> (52 - 6);
+    return static_cast<std::uint32_t>(std::clamp(steps, lowest, lowest + ranks - 1) - lowest);
+  }
+  static double rate_of(std::uint32_t rank) noexcept {
+    return std::bit_cast<double>((lowest + rank) << (52 - 6));
   }
 
-  order_forest<double, least> tree_;
-  std::uint32_t root_ = none;
-  std::vector<bool> present_;
-  std::uint64_t stamp_ = 0;
+  // How many ranks below `best` are still within the tolerance of its rate.
+  static std::uint32_t tolerated(std::uint32_t best) noexcept {
+    return best - rank_of(rate_of(best) * (1 - rate_tolerance));
+  }
+
+  // The occupied ranks below `rank`, the next lower one in the highest bit.
+  std::uint64_t below(std::uint32_t rank) const noexcept {
+    const std::uint32_t word = rank / 64, bit = rank % 64;
+    const std::uint64_t here = bit == 0 ? 0 : occupied_[word] << (64 - bit);
+    const std::uint64_t under = word == 0 ? 0 : occupied_[word - 1] >> bit;
+    return here | under;
+  }
+
+  std::uint32_t top_rank() const noexcept {
+    std::size_t word = occupied_.size() - 1;
+    while (occupied_[word] == 0) --word;
+    return static_cast<std::uint32_t>(word * 64 + 63 - std::countl_zero(occupied_[word]));
+  }
+
+  row& row_at(std::uint32_t rank) {
+    if (row_of_[rank] == no_row) {
+      row_of_[rank] = static_cast<std::uint16_t>(rows_.size());
+      rows_.emplace_back();
+    }
+    return rows_[row_of_[rank]];
+  }
+
+  void link(std::uint32_t worker) {
+    place& p = places_[worker];
+    row& r = row_at(p.rank);
+    cell& c = r.cells[p.column];
+    p.before = c.last;
+    p.after = none;
+    (c.last == none ? c.first : places_[c.last].after) = worker;
+    c.last = worker;
+    r.mask |= std::uint64_t{1} << p.column;
+    occupied_[p.rank / 64] |= std::uint64_t{1} << (p.rank % 64);
+    ++size_;
+  }
+
+  void unlink(std::uint32_t worker) noexcept {
+    const place& p = places_[worker];
+    row& r = rows_[row_of_[p.rank]];
+    cell& c = r.cells[p.column];
+    (p.before == none ? c.first : places_[p.before].after) = p.after;
+    (p.after == none ? c.last : places_[p.after].before) = p.before;
+    if (c.first == none) r.mask &= ~(std::uint64_t{1} << p.column);
+    if (r.mask == 0) occupied_[p.rank / 64] &= ~(std::uint64_t{1} << (p.rank % 64));
+    --size_;
+  }
+
+  std::vector<place> places_;  // by worker
+  std::vector<row> rows_;      // of the ranks used so far
+  std::array<std::uint16_t, ranks> row_of_;
+  std::array<std::uint64_t, ranks / 64> occupied_{};
   std::uint32_t size_ = 0;
 };
 
@@ -265,7 +334,7 @@ class hash_ring final : public picker {
 
 }  // namespace
 
-std::unique_ptr<picker> make_picker(balance policy, std::uint64_t seed) {
+std::unique_ptr<picker> make_picker(balance policy) {
   switch (policy) {
     case balance::power_of_two:
       return std::make_unique<power_of_two>();
@@ -280,7 +349,7 @@ std::unique_ptr<picker> make_picker(balance policy, std::uint64_t seed) {
     case balance::least_loaded:
       break;
   }
-  return std::make_unique<least_loaded>(seed);
+  return std::make_unique<least_loaded>();
 }
 
 }  // namespace weir::core

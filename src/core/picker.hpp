@@ -1,7 +1,7 @@
 // Which free worker gets the next attempt: one small interface, and one class a policy behind it in
 // picker.cpp (a new policy: its value in settings.hpp, its class and a line of make_picker there,
-// its name in config). fleet keeps it told which workers are free; a decision is O(log workers) at
-// most, whatever their number. Single-threaded; allocates only while the fleet grows.
+// its name in config). fleet keeps it told which workers are free; a decision is O(1), or a
+// short walk, whatever their number. Single-threaded; allocates only while the fleet grows.
 #pragma once
 
 #include <cstdint>
@@ -37,12 +37,12 @@ class picker {
   bool empty() const noexcept { return size() == 0; }
 };
 
-// Best rate; within this share of it, the one with the fewest attempts running.
+// least_loaded: best rate; within this share of it (to 1.6 %), fewest attempts running.
 inline constexpr double rate_tolerance = 0.1;
 // hash: a worker takes at most this times the mean number of running attempts before the next one
 // on the ring is used (Mirrokni, Thorup and Zadimoghaddam, SODA 2018).
 inline constexpr double bounded_load = 1.25;
 
-std::unique_ptr<picker> make_picker(balance policy, std::uint64_t seed);
+std::unique_ptr<picker> make_picker(balance policy);
 
 }  // namespace weir::core

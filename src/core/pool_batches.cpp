@@ -28,8 +28,7 @@ bool final_end(attempt_end end) noexcept {
 
 }  // namespace
 
-// --- in and out
-// ------------------------------------------------------------------------------------
+// --- in and out ---------------------------------------------------------------------------------
 
 refusal pool::state::turn_away(const batch_facts& facts, instant now) const noexcept {
   if (closed) return refusal::closing;
@@ -47,7 +46,7 @@ batch_id pool::state::enter(const batch_facts& facts, instant now) {
   b.route = facts.route;
   b.account = queue.tenants().enter(facts.tenant_hash, facts.tenant);
   b.cost = costs.estimate(facts.route, facts.units);
-  b.key = make_key(settings.queue, now, b.cost.seconds, facts.urgency, ++sequence);
+  b.key.sequence = ++sequence;
   b.retry = facts.retry;
   b.arrived = b.since = b.since_waiting = now;
   b.client_deadline = facts.client_deadline;
@@ -68,7 +67,7 @@ void pool::state::forget(batch_id id) {
   batches.erase(id);
 }
 
-refusal pool::state::room_for(const batch& b, instant now) {
+refusal pool::state::room_for(batch& b, instant now) {
   if (queue.size() >= settings.queue.batches_max) {
     ++refused_batches;
     return refusal::queue_full;
@@ -79,6 +78,7 @@ refusal pool::state::room_for(const batch& b, instant now) {
   }
   if (b.wait_left <= duration::zero()) return wait_over(b, now);
   if (b.client_deadline == base::never || !estimates_mean_something()) return refusal::none;
+  take_key(b);
   const double eta = eta_seconds(queue.place_of(b.account, b.key).cost_ahead);
   return eta > base::to_seconds(b.client_deadline - now) ? refusal::deadline : refusal::none;
 }
@@ -91,8 +91,7 @@ admission pool::state::refuse(refusal why) {
           .retry_after = come_back(why)};
 }
 
-// --- grants
-// ----------------------------------------------------------------------------------------
+// --- grants -------------------------------------------------------------------------------------
 
 core::grant pool::state::start(batch_id id, batch& b, worker_id worker, instant now) {
   b.running = fleet.start(worker, id, b.cost, now);
@@ -127,16 +126,16 @@ void pool::state::dispatch(instant now) {
 }
 
 void pool::state::settle(instant now) {
-  dispatch(now);
+  if (queue.size() > 0) dispatch(now);
   drained.backlogged(queue.ready() > 0 && granting() && fleet.serving() > 0, now);
 }
 
-// --- the queue
-// -------------------------------------------------------------------------------------
+// --- the queue ----------------------------------------------------------------------------------
 
 void pool::state::enqueue(batch_id id, batch& b, batch_stage stage, instant now) {
   b.stage = stage;
   b.since = now;
+  take_key(b);
   queue.insert(id.index, b.account, b.key, b.cost.seconds, stage != batch_stage::ready);
   waiting_bytes += b.held_bytes;
   waits_began.set(id.index, b.since_waiting);
@@ -144,6 +143,12 @@ void pool::state::enqueue(batch_id id, batch& b, batch_stage stage, instant now)
   wait_ends.set(id.index, backs_off ? std::min(b.delayed_until, b.wait_end()) : b.wait_end());
   backs_off ? void(++delayed) : count_demand(b, 1);
   if (scaling) scaling->wake(now);
+}
+
+// Fixed the first time that it has to wait.
+void pool::state::take_key(batch& b) const noexcept {
+  if (std::exchange(b.has_key, true)) return;
+  b.key = make_key(settings.queue, b.arrived, b.cost.seconds, b.urgency, b.key.sequence);
 }
 
 void pool::state::dequeue(batch_id id, batch& b, bool served) {
@@ -205,8 +210,7 @@ void pool::state::expire_waits(instant now) {
   }
 }
 
-// --- an attempt's end
-// ------------------------------------------------------------------------------
+// --- an attempt's end ---------------------------------------------------------------------------
 
 void pool::state::judge(const batch& b, const attempt_report& report, instant now) {
   const worker_id on = fleet.at(b.running).worker;
@@ -320,8 +324,7 @@ verdict pool::state::end(batch_id id, const attempt_report& report, refusal why,
   return {.what = verdict::kind::failed, .grant = {}, .why = why, .retry_after = come_back(why)};
 }
 
-// --- estimates
-// -------------------------------------------------------------------------------------
+// --- estimates ----------------------------------------------------------------------------------
 
 refusal pool::state::wait_over(const batch& b, instant now) const noexcept {
   if (b.client_deadline <= now) return refusal::deadline;

@@ -29,7 +29,7 @@ struct pool::state {
   refusal turn_away(const batch_facts& facts, instant now) const noexcept;
   batch_id enter(const batch_facts& facts, instant now);
   // May it wait? Only asked when it cannot be granted at once.
-  refusal room_for(const batch& b, instant now);
+  refusal room_for(batch& b, instant now);
   void leave(batch_id id, refusal why, instant now);
   void forget(batch_id id);
   admission refuse(refusal why);
@@ -42,6 +42,7 @@ struct pool::state {
   core::grant grant_of(batch_id id, const batch& b) const noexcept;
 
   void enqueue(batch_id id, batch& b, batch_stage stage, instant now);
+  void take_key(batch& b) const noexcept;
   void dequeue(batch_id id, batch& b, bool served);
   void set_stage(batch_id id, batch& b, batch_stage stage, instant now);
   void count_demand(const batch& b, int sign) noexcept;

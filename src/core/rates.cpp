@@ -6,8 +6,7 @@
 namespace weir::core {
 namespace {
 
-constexpr double count_min = 1e-30;   // below it the pool's old mean is kept as it is
-constexpr double log_ratio_max = 12;  // one absurd sample must not outweigh a day of good ones
+constexpr double count_min = 1e-30;  // below it the pool's old mean is kept as it is
 constexpr duration step_margin = std::chrono::milliseconds(1);
 constexpr duration rebase_after = std::chrono::minutes(10);
 
@@ -16,10 +15,6 @@ double bounded_age(duration age, duration slow_start) noexcept {
 }
 
 }  // namespace
-
-double shrunk_mean(double decayed_sum, double decayed_count, double pool_mean) noexcept {
-  return (decayed_sum + rate_shrinkage * pool_mean) / (decayed_count + rate_shrinkage);
-}
 
 double overdue_factor(double elapsed_seconds, double expected_seconds) noexcept {
   if (elapsed_seconds <= overdue_seconds_min) return 1;
@@ -51,17 +46,6 @@ void rates::join(std::uint32_t worker) {
   workers_[worker] = {};
 }
 
-void rates::observe(std::uint32_t worker, double log_ratio, instant now) noexcept {
-  advance(now);
-  log_ratio = std::clamp(log_ratio, -log_ratio_max, log_ratio_max);
-  const double weight = 1 / shrink_;
-  for (decayed* d : {&workers_[worker], &pool_}) {
-    d->sum += weight * log_ratio;
-    d->count += weight;
-  }
-  pool_mean_ = pool_.sum / pool_.count;
-}
-
 void rates::advance(instant now) noexcept {
   if (now == now_) return;
   now_ = now;
@@ -75,11 +59,6 @@ void rates::rebase(instant now) noexcept {
   for (decayed& d : workers_) d = {d.sum * factor, d.count * factor};
   pool_ = {pool_.sum * factor, pool_.count * factor};
   if (pool_.count < count_min) pool_ = {pool_mean_ * count_min, count_min};
-}
-
-double rates::mean(std::uint32_t worker) const noexcept {
-  const decayed& d = workers_[worker];
-  return shrunk_mean(d.sum * shrink_, d.count * shrink_, pool_mean_);
 }
 
 double rates::samples(std::uint32_t worker) const noexcept {

@@ -6,6 +6,7 @@
 // every 100 ms while something runs; single-threaded; every value stays finite.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -21,9 +22,12 @@ inline constexpr double rate_shrinkage = 8;        // pseudo-samples at the pool
 inline constexpr double overdue_factor_limit = 4;  // times expected
 inline constexpr double overdue_seconds_min = 1;
 inline constexpr double probation_start = 0.3;
+inline constexpr double log_ratio_max = 12;  // one absurd sample must not outweigh many good ones
 
 // (sum + 8 m_pool) / (n + 8): a worker seen seldom is taken for an average one.
-double shrunk_mean(double decayed_sum, double decayed_count, double pool_mean) noexcept;
+inline double shrunk_mean(double decayed_sum, double decayed_count, double pool_mean) noexcept {
+  return (decayed_sum + rate_shrinkage * pool_mean) / (decayed_count + rate_shrinkage);
+}
 
 // 1, or 4 x expected / elapsed for an attempt that takes more than 4 x its expectation and 1 s.
 double overdue_factor(double elapsed_seconds, double expected_seconds) noexcept;
@@ -44,12 +48,23 @@ class rates {
 
   // Worker numbers are dense; a number starts (again) as an average worker.
   void join(std::uint32_t worker);
-  // One batch: log(est / t).
-  void observe(std::uint32_t worker, double log_ratio, instant now) noexcept;
-  // Brings the age of all samples to `now`; the values below are as of the last call.
+  // One batch: log(est / t). Its age counts from the last advance().
+  void observe(std::uint32_t worker, double log_ratio) noexcept {
+    const double weight = 1 / shrink_;
+    const double sample = weight * std::clamp(log_ratio, -log_ratio_max, log_ratio_max);
+    decayed& d = workers_[worker];
+    d.sum += sample, d.count += weight;
+    pool_.sum += sample, pool_.count += weight;
+    pool_mean_ = pool_.sum / pool_.count;
+  }
+  // Brings the age of all samples to `now`. Every 100 ms is often enough for a decay over 30 s, and
+  // keeps the exponential out of each finish.
   void advance(instant now) noexcept;
 
-  double mean(std::uint32_t worker) const noexcept;  // m_w
+  double mean(std::uint32_t worker) const noexcept {  // m_w
+    const decayed& d = workers_[worker];
+    return shrunk_mean(d.sum * shrink_, d.count * shrink_, pool_mean_);
+  }
   double pool_mean() const noexcept { return pool_mean_; }
   // Samples behind m_w, decayed: how much it is worth.
   double samples(std::uint32_t worker) const noexcept;

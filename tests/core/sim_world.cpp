@@ -91,8 +91,7 @@ void sim_world::end_of_arrivals() {
   check();
 }
 
-// --- what happens
-// ----------------------------------------------------------------------------------
+// --- what happens -------------------------------------------------------------------------------
 
 void sim_world::schedule(instant when, what kind, std::uint64_t a, std::uint64_t b) {
   agenda_.push({when, ++order_, kind, a, b});
@@ -297,8 +296,7 @@ void sim_world::release_slot(worker_id worker, batch_id batch) {
   pool_.release_slot(worker, batch, now_);
 }
 
-// --- operators, workers and the scaler
-// -------------------------------------------------------------
+// --- operators, workers and the scaler ----------------------------------------------------------
 
 void sim_world::operator_acts() {
   if (!arriving_) return;
@@ -388,8 +386,7 @@ worker_id sim_world::any_worker() {
   return ids.empty() ? worker_id{} : ids[random_.below(static_cast<std::uint32_t>(ids.size()))];
 }
 
-// --- effects
-// ---------------------------------------------------------------------------------------
+// --- effects ------------------------------------------------------------------------------------
 
 void sim_world::take_effects() {
   // What is done about a decision has effects of its own.
@@ -490,8 +487,7 @@ void sim_counts::add(const sim_counts& o) {
   for (std::size_t i = 0; i < sizeof(sim_counts) / sizeof(std::uint64_t); ++i) mine[i] += theirs[i];
 }
 
-// --- invariants
-// ------------------------------------------------------------------------------------
+// --- invariants ---------------------------------------------------------------------------------
 
 void sim_world::expect(bool holds, const char* invariant, std::uint64_t about) {
   if (holds || !broken_.empty()) return;
