@@ -59,16 +59,16 @@ std::optional<api_response> refuse_type(const api_request& request) {
 
 }  // namespace
 
-std::optional<api_response> refuse(const access_rules& rules, access needed,
+std::optional<api_response> refuse(const access_rules& rules, need needed,
                                    const api_request& request) {
   switch (needed) {
-    case access::open: return {};
-    case access::read: return refuse_reader(rules, request);
-    case access::lease:
+    case need::open: return {};
+    case need::read: return refuse_reader(rules, request);
+    case need::lease:
       if (request.bearer().empty())
         return unauthorized("send the lease's secret as Authorization: Bearer SECRET");
       break;
-    case access::change:
+    case need::change:
       if (auto no = refuse_caller(rules, request)) return no;
       break;
   }

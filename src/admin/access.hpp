@@ -21,7 +21,7 @@ struct access_rules {
 };
 
 // What a route needs.
-enum class access : std::uint8_t {
+enum class need : std::uint8_t {
   open,    // /livez, /readyz, /metrics, /: nothing, they tell no more than that
   read,
   change,
@@ -29,6 +29,6 @@ enum class access : std::uint8_t {
 };
 
 // Nothing: go ahead. Else the answer to give.
-std::optional<api_response> refuse(const access_rules&, access, const api_request&);
+std::optional<api_response> refuse(const access_rules&, need, const api_request&);
 
 }  // namespace weir::admin

@@ -11,30 +11,30 @@ namespace {
 
 // The route table. GET routes answer HEAD too.
 constexpr route table[] = {
-    {"GET", "/livez", access::open, false, read_live},
-    {"GET", "/readyz", access::open, false, read_ready},
-    {"GET", "/metrics", access::open, false, read_metrics},
-    {"GET", "/", access::open, false, read_page},
-    {"GET", "/v1/status", access::read, false, read_status},
-    {"GET", "/v1/pools", access::read, false, read_pools},
-    {"GET", "/v1/pools/*", access::read, false, read_pool},
-    {"GET", "/v1/workers", access::read, false, read_workers},
-    {"GET", "/v1/queue", access::read, false, read_queue},
-    {"GET", "/v1/explain", access::read, false, read_explain},
-    {"GET", "/v1/config", access::read, false, read_config},
-    {"GET", "/v1/events", access::read, false, read_events},
-    {"GET", "/v1/pools/*/workers", access::read, false, read_pool_workers},
-    {"GET", "/v1/pools/*/scale", access::read, false, read_scale},
-    {"POST", "/v1/reload", access::change, false, reload},
-    {"POST", "/v1/plan", access::change, false, plan},
-    {"POST", "/v1/pools/*/workers", access::change, true, register_worker},
-    {"PUT", "/v1/pools/*/workers/*/lease", access::lease, true, renew_lease},
-    {"DELETE", "/v1/pools/*/workers/*", access::change, true, remove_worker},
-    {"POST", "/v1/pools/*/workers/*/drain", access::change, false, drain_worker},
-    {"POST", "/v1/pools/*/workers/*/undrain", access::change, false, undrain_worker},
-    {"POST", "/v1/pools/*/pause", access::change, false, pause_pool},
-    {"POST", "/v1/pools/*/resume", access::change, false, resume_pool},
-    {"POST", "/v1/pools/*/scale/test", access::change, false, test_scale},
+    {"GET", "/livez", need::open, false, read_live},
+    {"GET", "/readyz", need::open, false, read_ready},
+    {"GET", "/metrics", need::open, false, read_metrics},
+    {"GET", "/", need::open, false, read_page},
+    {"GET", "/v1/status", need::read, false, read_status},
+    {"GET", "/v1/pools", need::read, false, read_pools},
+    {"GET", "/v1/pools/*", need::read, false, read_pool},
+    {"GET", "/v1/workers", need::read, false, read_workers},
+    {"GET", "/v1/queue", need::read, false, read_queue},
+    {"GET", "/v1/explain", need::read, false, read_explain},
+    {"GET", "/v1/config", need::read, false, read_config},
+    {"GET", "/v1/events", need::read, false, read_events},
+    {"GET", "/v1/pools/*/workers", need::read, false, read_pool_workers},
+    {"GET", "/v1/pools/*/scale", need::read, false, read_scale},
+    {"POST", "/v1/reload", need::change, false, reload},
+    {"POST", "/v1/plan", need::change, false, plan},
+    {"POST", "/v1/pools/*/workers", need::change, true, register_worker},
+    {"PUT", "/v1/pools/*/workers/*/lease", need::lease, true, renew_lease},
+    {"DELETE", "/v1/pools/*/workers/*", need::change, true, remove_worker},
+    {"POST", "/v1/pools/*/workers/*/drain", need::change, false, drain_worker},
+    {"POST", "/v1/pools/*/workers/*/undrain", need::change, false, undrain_worker},
+    {"POST", "/v1/pools/*/pause", need::change, false, pause_pool},
+    {"POST", "/v1/pools/*/resume", need::change, false, resume_pool},
+    {"POST", "/v1/pools/*/scale/test", need::change, false, test_scale},
 };
 
 // The names that the stars of `pattern` stand for; nothing when the path is another one.
@@ -82,9 +82,9 @@ api_response method_not_allowed(const std::string& allow) {
 }
 
 // A worker that leaves shows its lease's secret; an operator shows the server's token.
-access needed_for(const route& r, surface where) {
+need needed_for(const route& r, surface where) {
   const bool leaves = where == surface::registration && r.method == "DELETE";
-  return leaves ? access::lease : r.needed;
+  return leaves ? need::lease : r.needed;
 }
 
 }  // namespace

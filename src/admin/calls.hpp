@@ -28,7 +28,7 @@ struct call {
 
 struct route {
   std::string_view method, pattern;    // such as "/v1/pools/*/pause"
-  access needed;
+  need needed;
   bool in_registration;                // served there too
   void (*run)(const call&);
 };

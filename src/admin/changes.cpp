@@ -10,7 +10,7 @@ namespace {
 namespace json = boost::json;
 
 api_response json_response(unsigned status, const json::object& body) {
-  return {status, "application/json", json::serialize(body) + "\n", {}};
+  return {status, "application/json", to_text(body), {}};
 }
 
 // Answers a call that is done with nothing more to say.

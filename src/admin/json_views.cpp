@@ -1,5 +1,7 @@
 #include "admin/json_views.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 #include <cmath>
 
@@ -14,6 +16,33 @@ json::value finite(double v) { return std::isfinite(v) ? json::value(v) : json::
 json::object to_json(const listener_status& l) {
   return {{"name", l.name}, {"address", l.address}, {"tls", l.tls},
           {"connections", l.connections}};
+}
+
+void append(std::string& out, const json::value& v);
+
+void append(std::string& out, const json::object& o) {
+  out += '{';
+  for (const auto& [key, value] : o) {
+    if (out.back() != '{') out += ',';
+    out += json::serialize(json::string_view(key)) + ":";
+    append(out, value);
+  }
+  out += '}';
+}
+
+void append(std::string& out, const json::array& a) {
+  out += '[';
+  for (const auto& value : a) {
+    if (out.back() != '[') out += ',';
+    append(out, value);
+  }
+  out += ']';
+}
+
+void append(std::string& out, const json::value& v) {
+  if (const auto* object = v.if_object()) return append(out, *object);
+  if (const auto* array = v.if_array()) return append(out, *array);
+  out += v.is_double() ? fmt::format("{}", v.get_double()) : json::serialize(v);
 }
 
 }  // namespace
@@ -128,6 +157,12 @@ json::object to_json(const event_entry& e) {
 
 json::object to_json(const change_report& r) {
   return {{"ok", true}, {"summary", r.summary}, {"lines", json::value_from(r.lines)}};
+}
+
+std::string to_text(const json::object& o) {
+  std::string out;
+  append(out, o);
+  return out + "\n";
 }
 
 }  // namespace weir::admin

@@ -1,7 +1,7 @@
 // The reads of the admin API.
 #include <boost/json.hpp>
 #include <charconv>
-#include <limits>
+#include <optional>
 
 #include "admin/calls.hpp"
 #include "admin/json_views.hpp"
@@ -15,7 +15,7 @@ namespace json = boost::json;
 constexpr std::uint64_t page_max = 500, page_default = 100;   // items of one answer
 
 void reply_json(const call& c, const json::object& body) {
-  c.reply({200, "application/json", json::serialize(body) + "\n", {}});
+  c.reply({200, "application/json", to_text(body), {}});
 }
 
 void reply_text(const call& c, unsigned status, std::string text) {

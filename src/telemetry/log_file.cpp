@@ -15,9 +15,12 @@ namespace {
 
 base::error_code last_error() { return {errno, boost::system::system_category()}; }
 
-bool is_regular(int fd) {
+// Regular files and devices such as /dev/null; pipes, sockets and terminals may have to be waited
+// for.
+bool is_always_ready(int fd) {
   struct stat s {};
-  return ::fstat(fd, &s) == 0 && S_ISREG(s.st_mode);
+  if (::fstat(fd, &s) != 0) return false;
+  return S_ISREG(s.st_mode) || (S_ISCHR(s.st_mode) && !::isatty(fd));
 }
 
 base::error_code await_ready(int fd, std::chrono::milliseconds wait) {
@@ -30,7 +33,7 @@ base::error_code await_ready(int fd, std::chrono::milliseconds wait) {
 
 }  // namespace
 
-log_file::log_file(int fd, bool owned) : fd_(fd), owned_(owned), always_ready_(is_regular(fd)) {}
+log_file::log_file(int fd, bool owned) : fd_(fd), owned_(owned), always_ready_(is_always_ready(fd)) {}
 
 log_file::log_file(log_file&& other) noexcept
     : fd_(other.fd_),

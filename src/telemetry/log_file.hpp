@@ -29,7 +29,7 @@ class log_file {
   log_file(int fd, bool owned);
   int fd_;
   bool owned_;
-  bool always_ready_;   // a regular file
+  bool always_ready_;
 };
 
 }  // namespace weir::telemetry

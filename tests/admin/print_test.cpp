@@ -1,0 +1,118 @@
+#include "admin/print.hpp"
+
+#include <boost/json.hpp>
+#include <catch2/catch.hpp>
+
+#include "admin/json_views.hpp"
+#include "fake_backend.hpp"
+
+using namespace weir::admin;
+namespace json = boost::json;
+
+namespace {
+
+std::string status_json(fake_backend& b) {
+  json::object o = to_json(b.status(), b.ready());
+  json::array& pools = o["pools"].emplace_array();
+  for (const auto& p : b.pools()) pools.push_back(to_json(p));
+  return json::serialize(o);
+}
+
+}  // namespace
+
+TEST_CASE("the status is a headline, the listeners and a table of pools") {
+  fake_backend b;
+  CHECK(print_status(status_json(b)) ==
+        "weir 0.1.0, ready, up 3 min, 2 threads, /etc/weir.yaml (generation 3)\n"
+        "listener front on 127.0.0.1:8080, 12 connections\n"
+        "\n"
+        "POOL     WAITING  RUNNING  SLOTS  WORKERS  WORK  OLDEST  DRAINED IN  WANTED  NOTES\n"
+        "loaders        3        4    4/8      1/2  0 ms   1.5 s       never       -\n");
+}
+
+TEST_CASE("the status says what is wrong") {
+  fake_backend b;
+  b.ready_now = {false, "no pool can serve"};
+  b.process.last_reload_ok = false;
+  b.process.last_reload_error = "weir.yaml:3:5: unknown key\nand more";
+  b.process.listeners[0].tls = true;
+  b.pool_views[0].paused = true, b.pool_views[0].outage = true, b.pool_views[0].never_came = 2;
+  b.pool_views[0].desired = 7;
+  const auto text = print_status(status_json(b));
+  CAPTURE(text);
+  CHECK(text.find("not ready: no pool can serve") != text.npos);
+  CHECK(text.find("\nlast reload refused: weir.yaml:3:5: unknown key?and more\n") != text.npos);
+  CHECK(text.find("127.0.0.1:8080 (TLS)") != text.npos);
+  CHECK(text.find("7  paused, shared outage, 2 never came\n") != text.npos);
+  b.process.draining = true;
+  CHECK(print_status(status_json(b)).find(", draining, ") != text.npos);
+}
+
+TEST_CASE("workers are a table with states, slots, rates and why") {
+  fake_backend b;
+  b.worker_list[0].view.in_flight = 2, b.worker_list[0].view.slots_open = 3;
+  b.worker_list[0].view.managed = true;
+  b.worker_list[1].registered = true, b.worker_list[1].lease_seconds = 20;
+  b.worker_list[1].view.removing = true;
+  json::object o;
+  json::array& rows = o["workers"].emplace_array();
+  for (const auto& w : b.worker_list) rows.push_back(to_json(w, "loaders"));
+  CHECK(print_workers(json::serialize(o)) ==
+        "WORKER      STATE  SINCE         SLOTS  RATE  DONE  FAILED  URL"
+        "                       NOTES                REASON\n"
+        "loaders/w1  up      0 ms  2/4 (3 open)  1.25     0       0  http://127.0.0.1:9001/w1"
+        "  managed              probe 200\n"
+        "loaders/w2  down    0 ms           0/4  1.25     0       0  http://127.0.0.1:9001/w2"
+        "  lease 20 s, leaving  probe 200\n");
+}
+
+TEST_CASE("the queue is a table and how much more there is") {
+  fake_backend b;
+  json::object o;
+  json::array& rows = o["batches"].emplace_array();
+  rows.push_back(to_json(b.queue("loaders", 0, 1)->items[0], "loaders"));
+  o["total"] = 3;
+  CHECK(print_queue(json::serialize(o)) ==
+        "BATCH  POOL     TENANT  ROUTE   WAITED  COST  URGENCY  ATTEMPT\n"
+        "b0     loaders  acme    orders   2.5 s  12 s        3        0\n"
+        "1 of 3 waiting\n");
+}
+
+TEST_CASE("an explanation is its text, line by line, without control characters") {
+  CHECK(print_explain(R"({"batch":"b","text":"waits:\nno slot\u001b is free"})") ==
+        "waits:\nno slot? is free\n");
+  CHECK(print_explain(R"({"text":"one\n"})") == "one\n");
+}
+
+TEST_CASE("events are a table in UTC") {
+  fake_backend b;
+  json::object o;
+  json::array& rows = o["events"].emplace_array();
+  rows.push_back(to_json(b.events(0, 1).items[0]));
+  CHECK(print_events(json::serialize(o)) ==
+        "TIME (UTC)           POOL     EVENT                 WORKER  WHAT\n"
+        "2026-01-31 23:59:59  loaders  worker_state_changed  w2      up to down\n");
+}
+
+TEST_CASE("a report is its summary and its lines") {
+  CHECK(print_report(json::serialize(to_json(change_report{"1 change", {"w3 added"}}))) ==
+        "1 change\n  w3 added\n");
+  CHECK(print_report(R"({"ok":true})") == "done\n");
+}
+
+TEST_CASE("a problem is one line and its diagnostics") {
+  CHECK(print_problem(422, R"({"title":"Unprocessable Content","detail":"no","lines":["a:1:2: x"]})")
+        == "422 Unprocessable Content: no\n  a:1:2: x\n");
+  CHECK(print_problem(502, "<html>\x1b") == "502 <html>?\n");
+}
+
+TEST_CASE("what is not the API's JSON comes back as it is, or empty, and never throws") {
+  for (const auto print : {print_status, print_workers, print_queue, print_explain, print_events,
+                           print_report}) {
+    CHECK(print("not json") == "not json");
+    CHECK(print("[1]") == "[1]");
+    CHECK_FALSE(print("{}").empty());
+    CHECK_FALSE(print(R"({"pools":[1,{}],"workers":[null,{"rate":"x"}],"batches":7,"total":"y",
+      "listeners":{},"events":[{"time_ms":"z"}],"lines":[1],"config":[]})").empty());
+  }
+}
