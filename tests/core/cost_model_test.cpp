@@ -1,0 +1,113 @@
+#include "core/cost_model.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+namespace weir::core::test {
+namespace {
+
+void take(cost_model& m, std::uint32_t route, double units, double seconds) {
+  m.learn(route, m.estimate(route, units), std::log(seconds));
+}
+
+}  // namespace
+
+TEST_CASE("a route's name has one number for good") {
+  cost_model m;
+  const auto a = m.route("a"), b = m.route("b");
+  CHECK(a != b);
+  CHECK(m.route("a") == a);
+  CHECK(m.route_name(b) == "b");
+  CHECK(m.route_name(77) == "");
+}
+
+TEST_CASE("with nothing learned a batch is taken for a second of work") {
+  cost_model m;
+  CHECK(m.estimate(m.route("a"), 500).seconds == Approx(1));
+  CHECK(m.estimate(99, 0).seconds == Approx(1));
+  CHECK(m.samples() == 0);
+}
+
+TEST_CASE("seconds follow units by what the route's batches took") {
+  cost_model m;
+  const auto r = m.route("a");
+  for (int i = 1; i <= 50; ++i) take(m, r, i * 10, i * 10 * 0.02);
+  for (double units : {1.0, 50.0, 1e4}) CHECK(m.estimate(r, units).seconds == Approx(units * 0.02));
+}
+
+TEST_CASE("the learned factor is the mean of logs: doublings and halvings cancel out") {
+  cost_model m;
+  const auto r = m.route("a");
+  take(m, r, 100, 2);
+  take(m, r, 100, 0.5);
+  CHECK(m.estimate(r, 100).seconds == Approx(1));
+}
+
+TEST_CASE("an estimate falls back from units to the route's mean to the pool's") {
+  struct row {
+    const char* what;
+    std::uint32_t route;
+    double units, expected;
+  };
+  cost_model m;
+  const auto sized = m.route("sized"), unsized = m.route("unsized"), fresh = m.route("fresh");
+  for (int i = 0; i < 40; ++i) take(m, sized, 10, 5);
+  for (int i = 0; i < 40; ++i) take(m, unsized, 0, 20);
+  const row rows[] = {
+      {"units of a route that learned them", sized, 20, 10},
+      {"no units: the route's mean", sized, 0, 5},
+      {"units of a route that never saw any: its mean", unsized, 1000, 20},
+      {"a new route: the pool's mean", fresh, 1000, 0},
+      {"an unknown route: the pool's mean", 12345, 0, 0},
+  };
+  const double pool = m.estimate(fresh, 0).seconds;
+  CHECK(pool > 5);
+  CHECK(pool < 20.001);
+  for (const row& r : rows) {
+    INFO(r.what);
+    CHECK(m.estimate(r.route, r.units).seconds == Approx(r.expected == 0 ? pool : r.expected));
+  }
+}
+
+TEST_CASE("what a client declares cannot make an estimate absurd") {
+  cost_model m;
+  const auto r = m.route("a");
+  for (int i = 0; i < 20; ++i) take(m, r, 1, 1);
+  const double inf = std::numeric_limits<double>::infinity();
+  struct row {
+    double units;
+    bool counts;
+  };
+  const row rows[] = {{0, false},    {-5, false},    {inf, false}, {std::nan(""), false},
+                      {1e300, true}, {1e-300, true}, {1, true}};
+  for (const row& x : rows) {
+    INFO(x.units);
+    const cost_estimate e = m.estimate(r, x.units);
+    CHECK(e.has_units == x.counts);
+    CHECK(e.seconds >= 0.99e-4);
+    CHECK(e.seconds <= 1.01e6);
+    CHECK(e.log_seconds == Approx(std::log(e.seconds)));
+  }
+}
+
+TEST_CASE("the mean starts as an average and then forgets with weight 1 in 20") {
+  running_mean m;
+  for (double v : {1.0, 2.0, 6.0}) m.add(v);
+  CHECK(m.value() == Approx(3));
+  running_mean old;
+  for (int i = 0; i < 1000; ++i) old.add(0);
+  old.add(20);
+  CHECK(old.value() == Approx(1));
+  CHECK(old.count() == running_mean::window);
+}
+
+TEST_CASE("a route whose batches became slower is believed within some tens of batches") {
+  cost_model m;
+  const auto r = m.route("a");
+  for (int i = 0; i < 500; ++i) take(m, r, 10, 1);
+  for (int i = 0; i < 60; ++i) take(m, r, 10, 8);
+  CHECK(m.estimate(r, 10).seconds > 6.5);
+}
+
+}  // namespace weir::core::test
