@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <sstream>
 
 namespace weir::config {
@@ -35,6 +36,10 @@ class builder final : public YAML::EventHandler {
       : text_(text), env_(env), mistakes_(mistakes) {}
 
   node_ptr root() const { return root_; }
+  // Where the innermost list or map begins that has not ended; nothing outside of all.
+  std::optional<mark> innermost() const {
+    return open_.empty() ? std::nullopt : std::optional(open_.back().into->at);
+  }
 
   void OnDocumentStart(const YAML::Mark& m) override {
     if (root_) refuse(to_mark(m), "a second document, expected one document a file");
@@ -115,7 +120,10 @@ class builder final : public YAML::EventHandler {
 
   void open(node::kind what, const YAML::Mark& m, const std::string& tag, YAML::anchor_t anchor) {
     check_tag(m, tag);
-    if (expects_key()) refuse_key(to_mark(m));
+    if (expects_key())
+      refuse(
+          to_mark(m),
+          "a bracket that is not closed, or is no name, expected its end, or a name and a colon");
     if (open_.size() >= document_depth_max)
       refuse(to_mark(m),
              fmt::format("nested too deeply, expected at most {} levels", document_depth_max));
@@ -187,8 +195,12 @@ std::string explain(const std::string& complaint) {
       {"end of map not found"sv,
        "a line that fits no block, expected the indentation of its block"},
       {"end of sequence not found"sv, "a line that fits no list, expected the list's indentation"},
-      {"end of map flow not found"sv, "a `{` without its `}`, expected `,` or `}`"},
-      {"end of sequence flow not found"sv, "a `[` without its `]`, expected `,` or `]`"},
+      {"end of map flow not found"sv,
+       "a `{` without its `}`, expected `,` or `}`, and "
+       "quotes around texts with brackets"},
+      {"end of sequence flow not found"sv,
+       "a `[` without its `]`, expected `,` or `]`, and "
+       "quotes around texts with brackets"},
       {"illegal tab when looking for indentation"sv, "a tab in the indentation, expected blanks"},
       {"illegal map value"sv,
        "a colon where no value can begin, expected other indentation, or quotes around a text"},
@@ -279,7 +291,11 @@ document parse_document(const std::string& text, const environment& env) {
   } catch (const refused& r) {
     out.mistakes.push_back(r.why);
   } catch (const YAML::Exception& e) {
-    out.mistakes.push_back({to_mark(e.mark), explain(e.msg)});
+    const auto begins = tree.innermost().value_or(mark{});
+    const auto at = std::max(to_mark(e.mark), begins);  // at the text's end the library's is off
+    const bool bracket = e.msg.find("flow not found") != e.msg.npos;
+    const auto where = bracket ? fmt::format(" (it opens at line {})", begins.line) : "";
+    out.mistakes.push_back({at, explain(e.msg) + where});
   } catch (const std::exception& e) {
     out.mistakes.push_back({{}, explain(e.what())});
   }

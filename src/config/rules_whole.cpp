@@ -16,13 +16,16 @@ namespace {
 
 using places = std::map<std::string, mark>;
 
+constexpr mark by_default{0, 0};  // stands nowhere in the file
+
 // Notes where a text stands; reports when it was there before.
 void once(const node* n, const std::string& text, places& seen, reading& r) {
   if (!n || n->faulty || r.has_mistake(*n)) return;
   const auto [first, added] = seen.emplace(text, n->at);
-  if (!added)
-    r.error(*n, fmt::format("{} is taken (line {}), expected one of its own", describe(*n),
-                            first->second.line));
+  if (added) return;
+  const auto taken = first->second == by_default ? "by admin (its default)"
+                                                 : fmt::format("(line {})", first->second.line);
+  r.error(*n, fmt::format("{} is taken {}, expected one of its own", describe(*n), taken));
 }
 
 void check_names(const node& at, std::string_view list_key, std::string_view name_key, places& seen,
@@ -40,18 +43,20 @@ void check_names(const node& at, std::string_view list_key, std::string_view nam
 
 // Port 0 is another port each time.
 void check_bind(const node* section, const address& bind, places& seen, reading& r) {
-  const node* n = section ? section->find("bind") : nullptr;
-  if (bind.port == 0 && bind.unix_path.empty()) return;
+  if (!section || (bind.port == 0 && bind.unix_path.empty())) return;
   const reading::step here(r, "bind");
-  if (n) {
-    once(n, to_string(bind), seen, r);
-  } else {
-    seen.emplace(to_string(bind), mark{});
-  }
+  once(section->find("bind"), to_string(bind), seen, r);
+}
+
+// Whether a section says itself where it listens.
+bool says_bind(const node* section) {
+  return section && section->find("bind");
 }
 
 void check_binds(const settings& all, const node& at, reading& r) {
   places seen;
+  const node* admin = at.find("admin");
+  if (!says_bind(admin)) seen.emplace(to_string(all.admin.bind), by_default);
   if (const node* list = at.find("listeners")) {
     const reading::step in_list(r, "listeners");
     const auto known = std::min(list->items.size(), all.listeners.size());
@@ -62,7 +67,7 @@ void check_binds(const settings& all, const node& at, reading& r) {
   }
   {
     const reading::step here(r, "admin");
-    check_bind(at.find("admin"), all.admin.bind, seen, r);
+    check_bind(admin, all.admin.bind, seen, r);
   }
   if (!all.registration) return;
   const reading::step here(r, "registration");

@@ -177,7 +177,8 @@ std::optional<value> read_scalar(const shape& type, const node& n, reading& r) {
     r.error(n, fmt::format("{}, expected {}", describe(n), expects_one(type)));
     return {};
   }
-  const bool in_quotes = n.quoted && !n.from_environment && is_bare(type.what);
+  const bool word = !type.zero_word.empty() && n.text == type.zero_word;
+  const bool in_quotes = n.quoted && !n.from_environment && is_bare(type.what) && !word;
   auto got = in_quotes               ? refuse(" in quotes", n.written)
              : is_file(type.what)    ? read_file(type, n.text, r.files())
              : is_numeric(type.what) ? read_number(type, n.text)

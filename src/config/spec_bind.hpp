@@ -108,6 +108,7 @@ key secret_file(std::string_view name, kind what, std::string Owner::*text,
     const auto* object = static_cast<const Owner*>(o);
     return value(secret{object->*path, object->*text});
   };
+  k.given = [=](const void* o) { return !(static_cast<const Owner*>(o)->*path).empty(); };
   return k;
 }
 

@@ -18,6 +18,15 @@ const section& tenant_section() {
   return s;
 }
 
+key tenant_key() {
+  auto k = same_object("tenant", tenant_section());
+  k.optional = true;
+  k.peek = [](const void* o) -> const void* {
+    return static_cast<const route*>(o)->tenant_header.empty() ? nullptr : o;
+  };
+  return k;
+}
+
 key cost_key(std::string_view name, shape type, cost_kind means, std::string_view doc) {
   key k;
   k.name = name;
@@ -186,7 +195,7 @@ const section& route_section() {
               "headers", fields(32),
               "Matches when every field has exactly that value; `*`: any value.")),
           required(leaf<&T::pool>("pool", of(kind::name), "The pool that the batches go to.")),
-          same_object("tenant", tenant_section()),
+          tenant_key(),
           nested<&T::cost>("cost", cost_section()),
           nested<&T::timeout>("timeout", timeout_section()),
           same_object("retry", retry_section()),

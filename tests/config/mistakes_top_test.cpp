@@ -169,7 +169,8 @@ TEST_CASE("mistakes at the top level, in limits, admin and registration") {
           {R"(registration: {bind: "127.0.0.1:9901", token_file: token, allow: []})",
            {"1:66: registration.allow: 0 entries, expected 1 to 256"}},
           {R"(registration: {bind: "127.0.0.1:9900", token_file: token, allow: [127.0.0.0/8]})",
-           {"1:22: registration.bind: `127.0.0.1:9900` is taken (line 1), expected one of its "
+           {"1:22: registration.bind: `127.0.0.1:9900` is taken by admin (its default), expected "
+            "one of its "
             "own"}},
           {R"(registration: {bind: "127.0.0.1:9901", token_file: token, allow: [127.0.0.1/8], )"
            "ttl_max: 0s}",

@@ -1,0 +1,76 @@
+// What works but was probably not meant.
+#include <catch2/catch.hpp>
+
+#include "config/support.hpp"
+
+using weir::config::test::parts;
+using weir::config::test::world;
+
+namespace {
+
+std::string warnings(const parts& whole) {
+  const auto got = world().read(whole.text());
+  INFO(got.text());
+  REQUIRE(got.ok());
+  return got.warning_text();
+}
+
+std::string pool_warnings(const std::string& keys) {
+  parts whole;
+  whole.pools = "pools: {loaders: {workers: [{id: w, url: \"http://h\"}], " + keys + "}}";
+  return warnings(whole);
+}
+
+}  // namespace
+
+TEST_CASE("a route behind one that takes everything is never reached") {
+  parts whole;
+  whole.routes =
+      "routes: [{name: all, pool: loaders, path: /}, {name: a, pool: loaders, path: /a}]";
+  CHECK(
+      warnings(whole) ==
+      "w.yaml:3:47: routes[1]: is never reached: the route `all` before it takes every request\n");
+  whole.routes =
+      "routes: [{name: some, pool: loaders, methods: [GET]}, {name: a, pool: loaders, path: /a}]";
+  CHECK(warnings(whole).empty());
+}
+
+TEST_CASE("a pool that no route uses is told") {
+  parts whole;
+  whole.pools =
+      "pools: {loaders: {workers: [{id: w, url: \"http://h\"}]}, spare: {workers: [{id: w, "
+      "url: \"http://h\"}]}}";
+  CHECK(warnings(whole) == "w.yaml:4:64: pools.spare: is not used by any route\n");
+}
+
+TEST_CASE("a pool that can get workers only through the admin API is told") {
+  parts whole;
+  whole.pools = "pools: {loaders: {}}";
+  CHECK(warnings(whole) ==
+        "w.yaml:4:18: pools.loaders: has no workers, and without registration "
+        "none can come but through the admin API\n");
+  whole.top = "registration: {bind: \"127.0.0.1:9901\", token_file: token, allow: [127.0.0.0/8]}";
+  CHECK(warnings(whole).empty());
+}
+
+TEST_CASE("keys that only http probes have are told beside another type") {
+  CHECK(pool_warnings("health_check: {type: tcp, path: /up}") ==
+        "w.yaml:4:88: pools.loaders.health_check.path: is not used: only `type: http` has it\n");
+  CHECK(
+      pool_warnings("health_check: {type: none, statuses: [200]}") ==
+      "w.yaml:4:93: pools.loaders.health_check.statuses: is not used: only `type: http` has it\n");
+  CHECK(pool_warnings("health_check: {type: http, path: /up}").empty());
+}
+
+TEST_CASE("an objective that new workers cannot meet is told") {
+  CHECK(
+      pool_warnings("autoscale: {objective: 1m}") ==
+      "w.yaml:4:79: pools.loaders.autoscale.objective: cannot be met by new workers: startup_time "
+      "and sustain take 70s\n");
+  CHECK(pool_warnings("autoscale: {objective: 1m, startup_time: 30s}").empty());
+}
+
+TEST_CASE("workers that are not verified are told") {
+  CHECK(pool_warnings("tls: {verify: false}") ==
+        "w.yaml:4:70: pools.loaders.tls.verify: anyone can pose as a worker\n");
+}
