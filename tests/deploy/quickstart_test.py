@@ -70,7 +70,8 @@ class QuickstartTest(unittest.TestCase):
         done = quickstart("--dir", self.folder)
         self.assertEqual((done.returncode, [p.name for p in self.folder.iterdir()]),
                          (1, ["precious"]))
-        self.assertIn("holds something else", done.stdout)
+        self.assertEqual(done.stdout, f"quickstart: {self.folder} holds something else\n"
+                                      "quickstart: nothing was started\n")
 
     def test_too_few_rows_for_a_backlog_are_refused(self):
         self.assertEqual(quickstart("--rows", 100).returncode, 2)
