@@ -5,6 +5,12 @@
 #include <limits>
 
 namespace weir::core {
+namespace {
+
+// One hour-long batch that happens to end must not look like a fleet a hundred times as fast.
+constexpr double lump_limit = 2;
+
+}  // namespace
 
 void drain_rate::turn(bool backlogged, instant now) noexcept {
   if (backlogged_) advance(now);
@@ -31,7 +37,8 @@ void drain_rate::advance(instant now) noexcept {
 double drain_rate::per_second(double learned) const noexcept {
   if (learned <= 0 || seconds_ <= 0) return std::max(learned, 0.0);
   const double trust = batches_ / (batches_ + few);
-  return trust * cost_ / seconds_ + (1 - trust) * learned;
+  const double measured = std::min(cost_ / seconds_, lump_limit * learned);
+  return trust * measured + (1 - trust) * learned;
 }
 
 double drain_seconds(double cost, double per_second) noexcept {
