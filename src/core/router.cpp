@@ -107,13 +107,11 @@ bool header_matches(const std::pair<std::string, std::string>& wanted,
   }
 }
 
-bool path_matches(std::optional<std::string_view> path, std::string_view prefix) noexcept {
-  if (!path) return false;
-  return *path == "*" ? prefix.empty() : path_within(*path, prefix);
+bool path_matches(std::string_view path, std::string_view prefix) noexcept {
+  return path == "*" ? prefix.empty() : path_within(path, prefix);
 }
 
-bool matches(const route_match& route, const route_request& request,
-             std::optional<std::string_view> path) {
+bool matches(const route_match& route, const route_request& request, std::string_view path) {
   return path_matches(path, route.path) &&
          none_or_any(route.methods, [&](const auto& m) { return m == request.method; }) &&
          none_or_any(route.hosts, [&](const auto& h) { return host_matches(request.host, h); }) &&
@@ -136,7 +134,7 @@ std::optional<std::size_t> router::find(const route_request& request, std::strin
   const auto path = normal_path(request.target, scratch);
   if (!path) return std::nullopt;
   const auto found = std::ranges::find_if(
-      routes_, [&](const route_match& route) { return matches(route, request, path); });
+      routes_, [&](const route_match& route) { return matches(route, request, *path); });
   if (found == routes_.end()) return std::nullopt;
   return static_cast<std::size_t>(found - routes_.begin());
 }

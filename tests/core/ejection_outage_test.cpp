@@ -165,6 +165,19 @@ TEST_CASE("what failed in an outage was nobody's fault") {
   CHECK(b.machine.ejected(2));
 }
 
+TEST_CASE("outside of an outage failures in a row count however far apart they are") {
+  bench b(6);
+  b.fail_all(3);
+  for (std::uint32_t w = 0; w < 6; ++w) b.machine.succeeded(w, b.now);
+  REQUIRE_FALSE(b.machine.outage());
+  b.fail(2, 4);
+  b.fail(0, 5);
+  b.wait(10min);          // the other's ejection ends meanwhile
+  REQUIRE(b.ejected() == 0);
+  b.fail(2, 1);
+  CHECK(b.machine.ejected(2));
+}
+
 TEST_CASE("a worker that failed long ago does not make another's failure an outage") {
   bench b(2);
   b.fail(0, 3);

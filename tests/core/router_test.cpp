@@ -202,6 +202,8 @@ TEST_CASE("hosts match without case or port and a star takes one label") {
   const std::vector<row> rows{
       {"example.org", "example.org", true},
       {"EXAMPLE.Org", "example.org", true},
+      {"AZ-09.ORG", "az-09.org", true},
+      {"@[`{.org", "`{@[.org", false},      // next to the letters, and not letters
       {"example.org:8080", "example.org", true},
       {"example.org.", "example.org", true},
       {"example.org.:80", "example.org", true},
