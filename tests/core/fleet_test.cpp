@@ -340,10 +340,10 @@ TEST_CASE("a worker that was down starts small again, even in the pool's first m
   b.f.probed(w, false, "refused", at(6));
   CHECK(b.state(w, 6) == worker_state::down);
   CHECK(b.f.view(w, at(6)).reason == "refused");
-  b.run_until(10);
-  b.f.probed(w, true, "200", at(10));
-  CHECK(b.state(w, 10) == worker_state::up);
-  CHECK(b.f.view(w, at(10)).slots_open == 3);
+  b.run_until(30);  // by then it was probed again
+  b.f.probed(w, true, "200", at(30));
+  CHECK(b.state(w, 30) == worker_state::up);
+  CHECK(b.f.view(w, at(30)).slots_open == 3);
 }
 
 // --- rates
