@@ -1,0 +1,213 @@
+#include "scale/courier.hpp"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <list>
+#include <utility>
+
+#include "base/result.hpp"
+
+namespace weir::scale {
+namespace {
+
+using kind = attempt_result::kind;
+using base::error_code;
+
+instant now() {
+  return instant(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+}  // namespace
+
+// One hook: its outbox, the attempt under way, the timer of the next.
+struct courier::lane {
+  lane(boost::asio::io_context& context, config::hook what, outbox_settings backoff,
+       std::uint64_t seed)
+      : hook(std::move(what)), shown(label(hook)), box(backoff, seed), timer(context) {}
+
+  config::hook hook;
+  std::string shown;
+  outbox box;
+  boost::asio::steady_timer timer;
+  std::unique_ptr<attempt> under_way;
+  bool leaving = false;  // removed by a reload: no further attempt
+};
+
+struct courier::state {
+  using ptr = std::shared_ptr<state>;
+  using lane_ptr = std::shared_ptr<lane>;
+  struct test_run;
+
+  state(attempt_tools t, courier_options o) : tools(std::move(t)), options(std::move(o)) {}
+
+  static void pump(const ptr& self, const lane_ptr& l);
+  static void await(const ptr& self, const lane_ptr& l);
+  static void perform(const ptr& self, const lane_ptr& l, const outbox::message_ptr& m);
+  static void ended(const ptr& self, const lane_ptr& l, const attempt_result& how);
+  void complete(message& m) const;
+  void tell(const lane& l, const message& m, hook_outcome what, unsigned attempts,
+            std::string_view detail, bool stopped = false) const;
+  lane_ptr take(std::vector<lane_ptr>& from, const config::hook& hook);
+
+  attempt_tools tools;
+  courier_options options;
+  std::vector<lane_ptr> lanes, leaving;
+  std::list<std::unique_ptr<attempt>> tests;
+};
+
+std::string_view name(hook_outcome o) noexcept {
+  switch (o) {
+    case hook_outcome::delivered:
+      return "delivered";
+    case hook_outcome::failed:
+      return "failed";
+    case hook_outcome::superseded:
+      return "superseded";
+  }
+  return "";
+}
+
+void courier::state::tell(const lane& l, const message& m, hook_outcome what, unsigned attempts,
+                          std::string_view detail, bool stopped) const {
+  if (!options.report) return;
+  options.report({l.shown, m.decision.way, what, m.decision.sequence, attempts, detail, stopped});
+}
+
+// The first hook to send a decision claims its names for all of them, and fixes its text.
+void courier::state::complete(message& m) const {
+  if (!m.body.empty()) return;
+  if (!m.decision.remove.empty() && options.claim_removal)
+    m.decision.remove = options.claim_removal(m.decision.remove);
+  m.body = make_body(type_scale, options.pool, m.decision, m.decided_unix_ms);
+}
+
+void courier::state::pump(const ptr& self, const lane_ptr& l) {
+  if (l->leaving) return;
+  if (const auto m = l->box.begin(now()))
+    perform(self, l, m);
+  else
+    await(self, l);
+}
+
+void courier::state::await(const ptr& self, const lane_ptr& l) {
+  const instant at = l->box.next_try();
+  if (at == base::never) return;
+  l->timer.expires_at(std::chrono::steady_clock::time_point(at.time_since_epoch()));
+  l->timer.async_wait([weak = std::weak_ptr(self), l](error_code ec) {
+    const auto alive = weak.lock();
+    if (alive && !ec) pump(alive, l);
+  });
+}
+
+void courier::state::perform(const ptr& self, const lane_ptr& l, const outbox::message_ptr& m) {
+  self->complete(*m);
+  l->under_way = begin_attempt(self->tools, l->hook, *m,
+                               [weak = std::weak_ptr(self), l_ = l](attempt_result how) {
+                                 if (const auto alive = weak.lock()) ended(alive, l_, how);
+                               });
+}
+
+void courier::state::ended(const ptr& self, const lane_ptr& l, const attempt_result& how) {
+  const auto sent = l->box.current();
+  const unsigned attempts = l->box.attempts();
+  l->under_way.reset();
+  const auto superseded = l->box.finish(how, now());
+  const bool good = how.what == kind::delivered, gone = how.what == kind::gone;
+  std::erase(self->leaving, l);
+  self->tell(*l, *sent, good ? hook_outcome::delivered : hook_outcome::failed, attempts, how.detail,
+             gone);
+  if (superseded) self->tell(*l, *superseded, hook_outcome::superseded, 0, "by a newer decision");
+  pump(self, l);
+}
+
+courier::state::lane_ptr courier::state::take(std::vector<lane_ptr>& from,
+                                              const config::hook& hook) {
+  const auto at =
+      std::find_if(from.begin(), from.end(), [&](const auto& l) { return l && l->hook == hook; });
+  if (at != from.end() && (*at)->box.now_in() != outbox::state::stopped) return std::move(*at);
+  return std::make_shared<lane>(tools.context, hook, options.backoff, ++options.seed);
+}
+
+courier::courier(attempt_tools tools, courier_options options, std::vector<config::hook> hooks)
+    : state_(std::make_shared<state>(std::move(tools), std::move(options))) {
+  configure(std::move(hooks), state_->tools.tls);
+}
+
+courier::~courier() {
+  for (const auto& group : {state_->lanes, state_->leaving}) {
+    for (const auto& l : group) l->leaving = true, l->timer.cancel(), l->under_way.reset();
+  }
+  state_->tests.clear();
+}
+
+void courier::submit(const core::scale_decision& decision, std::int64_t unix_ms) {
+  const auto m = std::make_shared<message>(message{new_message_id(), decision, unix_ms, {}});
+  const auto self = state_;
+  for (const auto& l : std::vector(self->lanes)) {
+    const auto superseded = l->box.submit(m, now());
+    if (superseded && superseded != m)
+      self->tell(*l, *superseded, hook_outcome::superseded, 0, "by a newer decision");
+    state::pump(self, l);
+  }
+}
+
+void courier::configure(std::vector<config::hook> hooks,
+                        std::shared_ptr<const net::tls_client_context> tls) {
+  state& s = *state_;
+  s.tools.tls = std::move(tls);
+  std::vector<state::lane_ptr> before = std::exchange(s.lanes, {});
+  for (const auto& hook : hooks) s.lanes.push_back(s.take(before, hook));
+  for (auto& l : before) {
+    if (!l) continue;
+    l->leaving = true;
+    l->timer.cancel();
+    if (l->under_way) s.leaving.push_back(std::move(l));
+  }
+}
+
+struct courier::state::test_run {
+  std::vector<std::string> lines;
+  std::size_t left = 0;
+  std::function<void(std::vector<std::string>)> done;
+  void one_ended() {
+    if (--left == 0) done(std::move(lines));
+  }
+};
+
+void courier::test(const core::scale_decision& standing, std::int64_t unix_ms,
+                   std::function<void(std::vector<std::string>)> done) {
+  state& s = *state_;
+  auto run = std::make_shared<state::test_run>();
+  run->done = std::move(done);
+  run->lines.resize(s.lanes.size());
+  run->left = s.lanes.size() + 1;
+  core::scale_decision decision = standing;
+  decision.remove.clear();
+  message m{new_message_id(), decision, unix_ms, {}};
+  m.body = make_body(type_test, s.options.pool, decision, unix_ms);
+  for (std::size_t i = 0; i < s.lanes.size(); ++i) {
+    const auto place = s.tests.insert(s.tests.end(), nullptr);
+    *place = begin_attempt(s.tools, s.lanes[i]->hook, m,
+                           [weak = std::weak_ptr(state_), run, i, place,
+                            shown = s.lanes[i]->shown](const attempt_result& how) {
+                             const auto alive = weak.lock();
+                             if (!alive) return;
+                             run->lines[i] = shown + ": " + how.detail;
+                             alive->tests.erase(place);
+                             run->one_ended();
+                           });
+  }
+  boost::asio::post(s.tools.context, [run] { run->one_ended(); });
+}
+
+std::size_t courier::undelivered() const noexcept {
+  std::size_t n = 0;
+  for (const auto& l : state_->lanes)
+    n += (l->box.current() != nullptr) + (l->box.newer() != nullptr);
+  return n;
+}
+
+}  // namespace weir::scale
