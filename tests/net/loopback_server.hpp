@@ -55,7 +55,10 @@ constexpr auto awaited = asio::as_tuple(asio::use_awaitable);
 template <class Acceptor>
 struct served {
   served(asio::io_context& context, typename Acceptor::endpoint_type at, answer_with how)
-      : acceptor(context, at), answer(std::move(how)) {}
+      : acceptor(context), answer(std::move(how)) {
+    acceptor.open(at.protocol());
+    acceptor.bind(at);
+  }
   Acceptor acceptor;
   answer_with answer;
   std::shared_ptr<asio::ssl::context> tls;
@@ -119,19 +122,27 @@ asio::awaitable<void> accept_all(std::shared_ptr<State> s) {
 
 }  // namespace detail
 
+enum class listening { at_once, later };
+
 template <class Acceptor>
 class basic_loopback_server {
  public:
   basic_loopback_server(asio::io_context& context, typename Acceptor::endpoint_type at,
-                        answer_with answer, std::shared_ptr<asio::ssl::context> tls = nullptr)
+                        answer_with answer, std::shared_ptr<asio::ssl::context> tls = nullptr,
+                        listening begin = listening::at_once)
       : state_(std::make_shared<detail::served<Acceptor>>(context, at, std::move(answer))) {
     state_->tls = std::move(tls);
-    asio::co_spawn(context, detail::accept_all(state_), asio::detached);
+    if (begin == listening::at_once) listen();
   }
   ~basic_loopback_server() { state_->acceptor.close(); }
   basic_loopback_server(const basic_loopback_server&) = delete;
   basic_loopback_server& operator=(const basic_loopback_server&) = delete;
 
+  // Until then its port is taken and refuses connections.
+  void listen() {
+    state_->acceptor.listen();
+    asio::co_spawn(state_->acceptor.get_executor(), detail::accept_all(state_), asio::detached);
+  }
   const std::vector<seen_request>& seen() const { return state_->seen; }
   unsigned connections() const { return state_->connections; }
   typename Acceptor::endpoint_type local() const { return state_->acceptor.local_endpoint(); }
@@ -143,9 +154,10 @@ class basic_loopback_server {
 class loopback_server : public basic_loopback_server<asio::ip::tcp::acceptor> {
  public:
   loopback_server(asio::io_context& context, answer_with answer,
-                  std::shared_ptr<asio::ssl::context> tls = nullptr, std::uint16_t port = 0)
-      : basic_loopback_server(context, {asio::ip::address_v4::loopback(), port}, std::move(answer),
-                              std::move(tls)) {}
+                  std::shared_ptr<asio::ssl::context> tls = nullptr,
+                  listening begin = listening::at_once)
+      : basic_loopback_server(context, {asio::ip::address_v4::loopback(), 0}, std::move(answer),
+                              std::move(tls), begin) {}
   std::uint16_t port() const { return local().port(); }
   net::socket_address address() const { return *net::socket_address::ip("127.0.0.1", port()); }
 };
