@@ -1,5 +1,7 @@
 """Self-registration of the example worker against a registration surface that the test scripts."""
+import contextlib
 import http.server
+import io
 import json
 import pathlib
 import queue
@@ -8,6 +10,8 @@ import sys
 import tempfile
 import threading
 import unittest
+import unittest.mock
+import urllib.error
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support import PATIENCE, Program, ask
@@ -41,6 +45,31 @@ class Surface(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class PaceTest(unittest.TestCase):
+    """When it renews, without waiting for it: the event that it waits on is played."""
+
+    def pauses(self, *answers):
+        """What it waits before each step, when its calls end like this."""
+        lease = Lease("http://surface", "loaders", {"id": "w1"}, "token", ttl=15)
+        lease._send = unittest.mock.Mock(side_effect=[
+            {"secret": "s"} if a == 200 else urllib.error.HTTPError("u", a, "no", None, None)
+            if isinstance(a, int) else a for a in answers])
+        lease.stopping = unittest.mock.Mock()
+        lease.stopping.wait.side_effect = [False] * len(answers) + [True]
+        with contextlib.redirect_stderr(io.StringIO()):
+            lease._run()
+        return [call.args[0] for call in lease.stopping.wait.call_args_list]
+
+    def test_it_renews_at_a_third_of_its_time(self):
+        self.assertEqual(self.pauses(200, 200, 200), [0, 5, 5, 5])
+
+    def test_it_registers_anew_at_once_when_the_lease_is_lost(self):
+        self.assertEqual(self.pauses(200, 404, 200), [0, 5, 0, 5])
+
+    def test_it_waits_a_second_after_a_refusal_or_silence(self):
+        self.assertEqual(self.pauses(403, OSError("away"), 200), [0, 1, 1, 5])
 
 
 class LeaseTest(unittest.TestCase):
