@@ -53,8 +53,9 @@ class CheckTest(WeirCase):
             place = f"weir.yaml:{line}:{column or ''}"
             match = [said for said in lines if place in said and all(w in said for w in words)]
             self.assertTrue(match, f"no line for {place} with {words}:\n{err}")
+            self.assertIn("expected", match[0])
         for said in lines:
-            self.assertRegex(said, r"^\S*weir\.yaml:\d+:\d+: .+expected")
+            self.assertRegex(said, r"^\S*weir\.yaml:\d+:\d+: ")
 
     async def test_what_is_not_yaml_is_told_too(self):
         for text in ("a: [1\n", "a:\n\tb: 1\n", "\x00", "- just a list\n", ""):
@@ -158,7 +159,7 @@ class VerbsTest(WeirCase):
         label = (await self.door.queue())[0]["batch"]
         code, out, _ = await self.run_verb("explain", label)
         self.assertEqual(code, 0)
-        self.assertIn(label, out)
+        self.assertIn("loaders", out)
         code, _, err = await self.run_verb("explain", "nobody")
         self.assertEqual(code, 1)
         self.assertTrue(err)

@@ -141,7 +141,7 @@ class EjectionTest(WeirCase):
     async def test_a_shared_outage_condemns_nobody(self):
         workers = [await self.worker(f"w{n}", reset) for n in range(4)]
         weir = await self.weir(basic_config(workers, pool={
-            "ejection": {"consecutive_failures": 2, "base_time": "1h"}}))
+            "ejection": {"consecutive_failures": 2, "base_time": "5m"}}))
 
         async def outage():
             await asyncio.gather(*[raw_client.ask(weir.front, "POST", body=b"x")
@@ -161,7 +161,7 @@ class EjectionTest(WeirCase):
         w1, w2 = await self.worker("w1"), await self.worker("w2")
         weir = await self.weir(basic_config([w1, w2], pool={
             "balance": "round_robin",
-            "ejection": {"consecutive_failures": 3, "base_time": "1h"}}))
+            "ejection": {"consecutive_failures": 3, "base_time": "5m"}}))
         w1.script = fake_worker.answer(404)
         for _ in range(12):
             await raw_client.ask(weir.front, "POST", body=b"x")
@@ -177,8 +177,13 @@ class EjectionTest(WeirCase):
 class RampTest(WeirCase):
     async def test_slots_open_slowly(self):
         w1 = await self.worker("w1", fake_worker.takes(0.02))
-        weir = await self.weir(basic_config([w1.config(slots=10)], pool={"slow_start": "2s"}))
+        weir = await self.weir(basic_config([w1.config(slots=10)], pool={
+            "slow_start": "2s", **FAST}))
+        w1.probe_status = 500
+        await weir.worker_is("w1", "down")
         running = load.Load(weir.front, clients=20)
+        w1.probe_status = 200
+        await weir.worker_is("w1", "up", "saturated")
         opened = []
 
         async def all_open():

@@ -119,8 +119,10 @@ class TlsTest(WeirCase):
         weir = await self.weir(self.config())
         client = await self.client(weir.front)
         await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        data = await client.reader.read(1000)
-        self.assertNotIn(b"200", data[:20])
+        try:
+            self.assertNotIn(b"200", (await client.reader.read(1000))[:20])
+        except ConnectionError:
+            pass  # just as good
         silent = await self.client(weir.front)
         response = await raw_client.ask(weir.front, tls=self.authority.client_context(),
                                         server_name="weir.test")
@@ -155,7 +157,8 @@ class HttpsWorkerTest(WeirCase):
             context.load_verify_locations(self.authority.file)
         self.w1 = await self.worker("w1", tls=context)
         pool = {"tls": {"ca": self.authority.file, "server_name": "worker.test", **(tls or {})}}
-        return await self.weir(basic_config([self.w1], pool=pool), ready=ready)
+        return await self.weir(basic_config([self.w1], {"timeout": {"queue": "200ms"}}, pool),
+                               ready=ready)
 
     async def test_a_verified_worker_is_used_and_asked_for_by_name(self):
         weir = await self.start()
@@ -168,7 +171,7 @@ class HttpsWorkerTest(WeirCase):
         weir = await self.start("DNS:other.test", ready=False)
         await wire.until(lambda: self.names, "a handshake")
         response = await raw_client.ask(weir.front, "POST", body=b"secret")
-        self.assertIn(response.status, (502, 503))
+        self.assert_problem(response, 503)
         self.assertEqual(self.w1.requests, [])
         self.assertIn(await weir.worker_state("w1"), ("checking", "down"))
 
@@ -176,7 +179,7 @@ class HttpsWorkerTest(WeirCase):
         other = certs.Authority(self.folder, "other")
         weir = await self.start(tls={"ca": other.file}, ready=False)
         await wire.until(lambda: self.names, "a handshake")
-        self.assertIn((await raw_client.ask(weir.front)).status, (502, 503))
+        self.assert_problem(await raw_client.ask(weir.front), 503)
         self.assertEqual(self.w1.requests, [])
 
     async def test_verification_can_be_switched_off(self):

@@ -5,6 +5,7 @@ import unittest
 
 import fake_worker
 import raw_client
+import wire
 from harness import WeirCase, basic_config, until
 
 FAST = {"health_check": {"interval": "50ms", "timeout": "500ms"}}
@@ -117,9 +118,13 @@ class RegistrationTest(WeirCase):
 
     async def test_peers_outside_the_list_are_refused(self):
         await self.start(allow=["192.0.2.0/24"])
-        response = await self.call("POST", "/v1/pools/loaders/workers",
-                                   {"id": "w1", "url": self.w1.url})
-        self.assertEqual(response.status, 403, response)
+        try:
+            response = await self.call("POST", "/v1/pools/loaders/workers",
+                                       {"id": "w1", "url": self.w1.url})
+            self.assertEqual(response.status, 403, response)
+        except (OSError, wire.Closed):
+            pass  # not even listened to: just as good
+        self.assertEqual(await self.door.workers(), {})
 
     async def test_the_door_for_workers_does_nothing_else(self):
         await self.start(workers=[self.w1])

@@ -133,7 +133,7 @@ class ReloadTest(WeirCase):
         async def reset(request, reply):
             reply.reset()
         w3 = await self.worker("w3")
-        pool = {"ejection": {"consecutive_failures": 2, "base_time": "1h"},
+        pool = {"ejection": {"consecutive_failures": 2, "base_time": "5m"},
                 "balance": "round_robin"}
         weir = await self.weir(basic_config([self.w1, self.w2, w3], pool=pool))
         self.w1.script = reset

@@ -59,7 +59,8 @@ class KilledWorkerTest(WeirCase):
         children[0][0].send_signal(signal.SIGKILL)
         await running.reached(300 // SLOW)
         outcomes = await running.stop()
-        self.assertLessEqual(outcomes.pop(502, 0), 4, running.examples)
+        # What ran on it, and what the kernel still took while it buried the process.
+        self.assertLessEqual(outcomes.pop(502, 0), 3 * 4, running.examples)
         self.assertEqual(set(outcomes), {200}, running.examples)
 
 
@@ -155,13 +156,18 @@ class RetryTest(RetryCase):
             response = await raw_client.ask(weir.front, "POST", body=b"not to be sent twice")
             self.assertEqual(response.field("Weir-Worker"), "w2", response)
 
-    async def test_all_connections_refused_is_502_in_the_end(self):
+    async def test_all_connections_refused_is_a_wait_for_a_worker_that_ends(self):
         weir = await self.start(fake_worker.echo, fake_worker.echo,
-                                pool={"health_check": {"interval": "1h"}})
+                                route={"timeout": {"queue": "1s"}},
+                                pool={"health_check": {"interval": "100ms", "fall": 1}})
         for worker in self.workers:
             worker.kill()
+        await weir.worker_is("w2", "down")
         response = await raw_client.ask(weir.front, "POST", body=b"x")
-        self.assert_problem(response, 502)
+        self.assert_problem(response, 503)
+        again = self.task(raw_client.ask(weir.front, "POST", body=b"x"))
+        await self.workers[1].restart()
+        self.assertEqual((await again).field("Weir-Worker"), "w2")
 
     async def test_a_timed_out_answer_is_retried_only_where_the_route_says_so(self):
         for on_timeout, status in ((False, 504), (True, 200)):
