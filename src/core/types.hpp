@@ -33,28 +33,28 @@ struct batch_facts {
   std::uint64_t owner = 0;        // opaque: handed back with grants and evictions
   std::uint32_t route = 0;        // from pool::route(name): selects the cost model
   std::uint64_t tenant_hash = 0;  // 0 with an empty name: the anonymous tenant
-  std::string_view tenant;        // copied when the tenant is new
-  std::string_view label;         // weir's public batch id, for admin pages; copied, 32 chars at most
+  std::string_view tenant{};      // copied when the tenant is new
+  std::string_view label{};        // weir's public batch id, for admin pages; copied, 32 chars at most
   double units = 0;               // declared work; 0: not known
   std::uint64_t affinity = 0;     // for balance::hash
   std::uint64_t held_bytes = 0;   // body bytes that weir itself holds while it waits
   std::uint8_t urgency = 3;       // RFC 9218: 0 most urgent .. 7
   duration wait_max = base::forever;      // the route's queue timeout
   instant client_deadline = base::never;  // Weir-Deadline
-  retry_settings retry;
+  retry_settings retry{};
 };
 
 struct grant {
-  batch_id batch;
+  batch_id batch{};
   std::uint64_t owner = 0;
-  worker_id worker;
+  worker_id worker{};
   std::uint32_t attempt = 0;   // 1, 2, ...: Weir-Attempt, rises with every attempt
   double expected_seconds = 0; // the estimate on this worker
 };
 
 // A waiting batch that the pool gave up on: its wait ran out, or the pool was emptied.
 struct eviction {
-  batch_id batch;              // already gone from the pool
+  batch_id batch{};              // already gone from the pool
   std::uint64_t owner = 0;
   refusal why = refusal::none;
   duration retry_after{};
@@ -63,8 +63,8 @@ struct eviction {
 struct admission {
   enum class kind : std::uint8_t { granted, queued, refused };
   kind what = kind::refused;
-  core::grant grant;           // when granted
-  batch_id batch;              // when granted or queued
+  core::grant grant{};           // when granted
+  batch_id batch{};              // when granted or queued
   refusal why = refusal::none; // when refused
   duration retry_after{};      // when refused
 };
@@ -101,7 +101,7 @@ struct verdict {
     failed,   // the batch left the pool without a good attempt: answer `why`
   };
   kind what = kind::done;
-  core::grant grant;
+  core::grant grant{};
   refusal why = refusal::none;
   duration retry_after{};
 };
@@ -126,10 +126,10 @@ struct event {
     scale_decided, worker_never_came, pool_paused, pool_resumed,
   };
   kind what{};
-  worker_id worker;
-  std::string worker_name;
+  worker_id worker{};
+  std::string worker_name{};
   worker_state from{}, to{};
-  std::string reason;
+  std::string reason{};
   instant when{};
 };
 
@@ -141,29 +141,29 @@ struct scale_decision {
   std::uint64_t sequence = 0;   // rises with every decision, resent ones included
   std::uint32_t desired = 0;
   std::uint32_t current = 0;
-  std::string reason;
+  std::string reason{};
   std::uint64_t backlog_batches = 0;
   double backlog_cost = 0;          // seconds of work at rate 1
   std::uint64_t backlog_bytes = 0;
   double oldest_seconds = 0;
   double drain_seconds = 0;
-  std::vector<std::string> remove;  // drained and empty workers: may be stopped now
+  std::vector<std::string> remove{};  // drained and empty workers: may be stopped now
   bool resent = false;
 };
 
 // Probe this worker now; answer with pool::probed.
 struct probe_order {
-  worker_id worker;
+  worker_id worker{};
 };
 
 // What calls on a pool leave for the shell to carry out, in order. The shell swaps it out under the
 // lock and acts after unlocking; vectors keep their capacity, so the steady state allocates nothing.
 struct effects {
-  std::vector<grant> grants;
-  std::vector<eviction> evictions;
-  std::vector<probe_order> probes;
-  std::vector<event> events;
-  std::vector<scale_decision> decisions;
+  std::vector<grant> grants{};
+  std::vector<eviction> evictions{};
+  std::vector<probe_order> probes{};
+  std::vector<event> events{};
+  std::vector<scale_decision> decisions{};
   bool empty() const noexcept {
     return grants.empty() && evictions.empty() && probes.empty() && events.empty() &&
            decisions.empty();

@@ -1,0 +1,98 @@
+#include <catch2/catch.hpp>
+
+#include "core/pool.hpp"
+#include "core/pool_kit.hpp"
+
+namespace weir::core::test {
+namespace {
+
+using Catch::Matchers::Contains;
+
+}  // namespace
+
+TEST_CASE("nothing is explained of a batch that nobody knows") {
+  pool_kit k;
+  CHECK(k.p.explain("nobody", at(0)).empty());
+}
+
+TEST_CASE("a batch that runs: where, since when, against what was expected") {
+  pool_kit k;
+  k.add("w1", 2);
+  k.admit(0, {.label = "b-1"});
+  const std::string text = k.p.explain("b-1", at(3));
+  for (const char* part : {"Attempt 1", "w1", "3.00 s", "1.00 s were expected", "1 of its 2"})
+    CHECK_THAT(text, Contains(part));
+}
+
+TEST_CASE("a batch that waits says behind how much, and why") {
+  struct row {
+    const char* reason;
+    void (*prepare)(pool_kit&, worker_id);
+  };
+  const row rows[] = {
+      {"Every open slot is taken", [](pool_kit&, worker_id) {}},
+      {"The pool is paused", [](pool_kit& k, worker_id) { k.p.pause(at(1)); }},
+      {"No worker serves now: w1 is draining",
+       [](pool_kit& k, worker_id w) { k.p.drain(w, "", at(1)); }},
+  };
+  for (const row& r : rows) {
+    pool_kit k;
+    const auto w = k.add("w1");
+    k.admit(0);
+    k.admit(0);
+    k.admit(0.1, {.label = "b-3"});
+    r.prepare(k, w);
+    const std::string text = k.p.explain("b-3", at(2.1));
+    CHECK_THAT(text, Contains(r.reason));
+    CHECK_THAT(text, Contains("behind 1 batch with 1.00 s of work"));
+    CHECK_THAT(text, Contains("for 2.00 s"));
+  }
+}
+
+TEST_CASE("a retry says that it backs off, or from whom it is kept") {
+  pool_kit k;
+  k.add("w1");
+  const auto a = k.admit(0, {.label = "b-1"});
+  k.add("w2");
+  k.admit(0);
+  k.finish(a.batch, attempt_end::failed, 1);
+  CHECK_THAT(k.p.explain("b-1", at(1)), Contains("backs off") && Contains("1 attempt so far"));
+  k.run_until(7);
+  CHECK_THAT(k.p.explain("b-1", at(7)), Contains("kept from the workers that failed it: w1."));
+}
+
+TEST_CASE("a batch that has left says where it ran and how that ended") {
+  pool_kit k;
+  k.add("w1");
+  const auto a = k.admit(0, {.label = "b-1"});
+  k.admit(0, {.label = "b-2", .wait_max = 5s});
+  const auto c = k.admit(0, {.label = "b-3"});
+  k.run_until(5);
+  k.p.cancel(c.batch, at(6));
+  k.finish(a.batch, attempt_end::succeeded, 9);
+  CHECK_THAT(k.p.explain("b-1", at(20)),
+             Contains("9.00 s after it came") && Contains("w1") && Contains("succeeded"));
+  CHECK_THAT(k.p.explain("b-2", at(20)), Contains("wait_expired") && Contains("never ran"));
+  CHECK_THAT(k.p.explain("b-3", at(20)), Contains("cancelled"));
+}
+
+TEST_CASE("every end has its words, and every enumerator a name of its own") {
+  for (int e = 0; e < 8; ++e) {
+    pool_kit k;
+    const auto w = k.add("w1");
+    const auto a = k.admit(0, {.label = "b"});
+    attempt_report r;
+    r.end = static_cast<attempt_end>(e);
+    if (r.end == attempt_end::connect_failed) k.p.close(at(0.5));
+    k.p.finish(a.batch, r, at(1));
+    k.p.remove_worker(w, "", at(2));
+    CHECK_THAT(k.p.explain("b", at(3)),
+               Contains("a worker that has left") && !Contains("and ended."));
+    CHECK(name(r.end) != "unknown");
+  }
+  for (int s = 0; s < 7; ++s) CHECK(name(static_cast<worker_state>(s)) != "unknown");
+  for (int r = 0; r < 9; ++r) CHECK(name(static_cast<refusal>(r)) != "unknown");
+  CHECK(name(static_cast<refusal>(99)) == "unknown");
+}
+
+}  // namespace weir::core::test
