@@ -1,9 +1,9 @@
-// Whether a request may be carried out at all, before anything is looked up: Host, Origin, token and
-// content type. Pure; called by the api for each request on the control thread.
+// Whether a request may be carried out at all, before anything is looked up: Host, Origin, token
+// and content type. Pure; called by the api for each request on the control thread.
 //   reads of /v1   a server that other machines reach asks for its token; without a token Host has
 //                  to be the server's own, so that no web page can read through DNS rebinding
-//   changes        the token when one is set, else the server's own Host; Origin, when sent, must be
-//                  the same as Host; POST, and whatever has a body, must say application/json
+//   changes        the token when one is set, else the server's own Host; Origin, when sent, equal
+//                  to Host; POST, and whatever has a body, must say application/json
 // With the right token any Host is taken: no page can know it, and proxies and services have names.
 #pragma once
 

@@ -1,6 +1,6 @@
-// What the admin API needs of a running weir: the app implements it, the server calls it, tests fake
-// it. Every call comes on the control thread and must not block it; the ones that may take long get
-// a callback, called exactly once on the control thread (at once or later).
+// What the admin API needs of a running weir: the app implements it, the server calls it, tests
+// fake it. Every call comes on the control thread and must not block it; the ones that may take
+// long get a callback, called exactly once on the control thread (at once or later).
 // Invariant: nothing that comes back through here holds a secret, save the lease a worker is given.
 #pragma once
 

@@ -27,7 +27,8 @@ done<change_report> replies_report(const call& c) {
 
 // {"yaml": text}; an empty body or object leaves it out.
 answer<std::optional<std::string>> read_plan(const std::string& body) {
-  const failure wrong{failure::kind::invalid, R"(expected {"yaml": "the configuration"} or {})", {}};
+  const failure wrong{
+      failure::kind::invalid, R"(expected {"yaml": "the configuration"} or {})", {}};
   if (body.find_first_not_of(" \t\r\n") == body.npos) return std::optional<std::string>();
   json::error_code ec;
   const json::value parsed = json::parse(body, ec);

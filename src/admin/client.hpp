@@ -1,5 +1,5 @@
-// A small synchronous HTTP client for the command line's verbs: one request, one answer, over TCP or
-// a unix socket. Blocking; used by the CLI process, never inside a running weir.
+// A small synchronous HTTP client for the command line's verbs: one request, one answer, over TCP
+// or a unix socket. Blocking; used by the CLI process, never inside a running weir.
 #pragma once
 
 #include <string>

@@ -21,14 +21,14 @@ std::string new_secret();
 // A literal loopback address without brackets; "localhost" and "unix" are loopback too.
 bool is_loopback(std::string_view host) noexcept;
 
-// True for addresses that no worker may have: unspecified, link-local, multicast, broadcast, and the
-// metadata services of clouds (169.254.0.0/16, fe80::/10, fd00:ec2::254, 100.100.100.200), IPv4
+// True for addresses that no worker may have: unspecified, link-local, multicast, broadcast, and
+// the metadata services of clouds (169.254.0.0/16, fe80::/10, fd00:ec2::254, 100.100.100.200), IPv4
 // inside IPv6 included. Text that is no address is not refused here.
 bool is_refused_address(std::string_view address) noexcept;
 
 // The Host field of a request is one that a server bound to that literal address goes by: the
-// address itself, a loopback name, or any literal address when it is bound to all. A page of another
-// site that had its name resolve to this server (DNS rebinding) sends that name.
+// address itself, a loopback name, or any literal address when it is bound to all. A page of
+// another site that had its name resolve to this server (DNS rebinding) sends that name.
 bool is_own_host(std::string_view host_field, std::string_view bound_host);
 
 // Origin, when there is one, names the same host and port as Host.

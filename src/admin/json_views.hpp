@@ -18,8 +18,8 @@ boost::json::object to_json(const scale_view&);
 boost::json::object to_json(const event_entry&);
 boost::json::object to_json(const change_report&);
 
-// One line of JSON with its newline; numbers as people write them (12, 1.25), where Boost.JSON's own
-// serializer writes 1.2E1.
+// One line of JSON with its newline; numbers as people write them (12, 1.25), where Boost.JSON's
+// own serializer writes 1.2E1.
 std::string to_text(const boost::json::object&);
 
 }  // namespace weir::admin

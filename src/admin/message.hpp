@@ -17,7 +17,8 @@ struct api_request {
   std::string peer;                  // the caller's address, "unix" for a unix socket
 
   bool changes() const { return method != "GET" && method != "HEAD"; }
-  // What stands after "Bearer " (RFC 6750 §2.1; the scheme's case is free); empty when nothing does.
+  // What stands after "Bearer " (RFC 6750 §2.1; the scheme's case is free); empty when nothing
+  // does.
   std::string_view bearer() const;
 };
 

@@ -1,5 +1,5 @@
-// The web page at / of the admin address: one HTML text without anything from elsewhere, which polls
-// the admin API with the reader's token. Built once; any thread.
+// The web page at / of the admin address: one HTML text without anything from elsewhere, which
+// polls the admin API with the reader's token. Built once; any thread.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Text for people from the admin API's JSON: tables with aligned columns for the command line. Pure;
-// JSON that is not what the API sends comes back as it is.
+// Text for people from the admin API's JSON: tables with aligned columns for the command line.
+// Pure; JSON that is not what the API sends comes back as it is.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 // The admin API, the metrics and the web page over HTTP/1.1 on one address; as a second object with
 // surface::registration the place where workers register themselves and nothing else is served.
 // Made, used and destroyed on the control thread, whose io_context runs everything in here.
-// Invariants: at most connections_max connections, each with deadlines; a change is carried out only
-// after token, content type, Host and Origin held; heads and bodies are bounded.
+// Invariants: at most connections_max connections, each with deadlines; a change is carried out
+// only after token, content type, Host and Origin held; heads and bodies are bounded.
 #pragma once
 
 #include <cstdint>
@@ -29,23 +29,23 @@ struct server_options {
   std::uint32_t connections_max = 256;
   std::uint64_t body_bytes_max = 4u << 20;     // a configuration for /v1/plan at most
   std::uint64_t head_bytes_max = 16u << 10;
-  base::duration request_timeout = std::chrono::seconds(15);   // head and body; then the answer's way
+  base::duration request_timeout = std::chrono::seconds(15);   // head and body; writing the answer
   base::duration answer_timeout = std::chrono::seconds(120);   // for the backend: then 504
   base::duration idle_timeout = std::chrono::seconds(60);
 };
 
 class server {
  public:
-  // Binds and listens. Error: what is wrong with the address, or with a CIDR in `allow`. The backend
-  // outlives the server.
+  // Binds and listens. Error: what is wrong with the address, or with a CIDR in `allow`. The
+  // backend outlives the server.
   static base::result<std::unique_ptr<server>, std::string> open(boost::asio::io_context&, backend&,
                                                                  server_options);
   server(const server&) = delete;
   server& operator=(const server&) = delete;
   ~server();   // as close()
 
-  // Token, allow-list and ttl_max of a reload; the address stays. False: a CIDR is none, and nothing
-  // changed.
+  // Token, allow-list and ttl_max of a reload; the address stays. False: a CIDR is none, and
+  // nothing changed.
   bool update(std::string token, std::vector<std::string> allow, base::duration ttl_max);
   // Stops listening and cuts every connection. Callbacks of the backend may still come later.
   void close();

@@ -9,8 +9,8 @@ namespace {
 
 // Characters, not bytes: UTF-8's continuation bytes take no column.
 std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  const auto starts = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts));
 }
 
 void append_cell(std::string& line, std::string_view text, std::size_t column_width, bool right) {

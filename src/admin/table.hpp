@@ -1,5 +1,5 @@
-// Aligned columns of text for terminals. Pure. Control characters become '?', so that nothing that a
-// client or a worker named can steer the terminal.
+// Aligned columns of text for terminals. Pure. Control characters become '?', so that nothing that
+// a client or a worker named can steer the terminal.
 #pragma once
 
 #include <string>

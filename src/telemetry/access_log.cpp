@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 constexpr auto pause_between_rounds = 50ms;
-constexpr auto stall_max = 1000ms;         // of a pipe's reader, before a round gives up
+constexpr std::chrono::milliseconds stall_max = 1s;   // of a pipe, before a round gives up
 constexpr std::size_t record_bytes = 512;  // a usual line, for sizing
 
 struct shard {
@@ -123,7 +123,7 @@ struct access_log::state {
                                   std::optional<clock::time_point> deadline) {
     const auto left = deadline ? *deadline - clock::now() : clock::duration(stall_max);
     const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(left);
-    const auto wrote = file.write(runs, std::clamp(wait, 0ms, std::chrono::milliseconds(stall_max)));
+    const auto wrote = file.write(runs, std::clamp(wait, 0ms, stall_max));
     if (!wrote || *wrote == 0) return wrote;
     const std::size_t in_first = std::min(*wrote, runs[0].size());
     const char last = *wrote > in_first ? runs[1][*wrote - in_first - 1] : runs[0][in_first - 1];

@@ -1,8 +1,9 @@
-// The access log: one JSON line a batch. A loop formats its record straight into its shard's bounded
-// byte ring; one writer thread drains all rings every 50 ms in large writes. offer() takes no lock,
-// allocates nothing, makes no system call and wakes nobody; a full ring drops the record and counts
-// it. reopen() is for the control thread; the destructor writes what is left (for at most 2 s when
-// the reader of a pipe stalls). What could not be written stays in the rings and is tried again.
+// The access log: one JSON line a batch. A loop formats its record straight into its shard's
+// bounded byte ring; one writer thread drains all rings every 50 ms in large writes. offer() takes
+// no lock, allocates nothing, makes no system call and wakes nobody; a full ring drops the record
+// and counts it. reopen() is for the control thread; the destructor writes what is left (for at
+// most 2 s when the reader of a pipe stalls). What could not be written stays in the rings and is
+// tried again.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,9 @@ enum class outcome : std::uint8_t {
 };
 std::string_view name(outcome) noexcept;
 
-// One batch, as it ended. Views need to live only as long as the call; empty text, zero attempts and
-// negative times are left out of the line. Text is cut at 512 bytes, the target at 4096, as escaped.
+// One batch, as it ended. Views need to live only as long as the call; empty text, zero attempts
+// and negative times are left out of the line. Text is cut at 512 bytes, the target at 4096, as
+// escaped.
 struct access_record {
   std::int64_t unix_ms = 0;               // when the head's first byte came
   std::string_view listener, client;      // client: address without port, or "unix"

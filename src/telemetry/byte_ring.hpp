@@ -1,6 +1,7 @@
 // A bounded ring of bytes between one producer thread and one consumer thread, without locks. The
-// producer writes whole lines, each in one contiguous run: the buffer has room for one line past its
-// end, and what ran over is copied to the front. The consumer sees whole lines and may take any part.
+// producer writes whole lines, each in one contiguous run: the buffer has room for one line past
+// its end, and what ran over is copied to the front. The consumer sees whole lines and may take any
+// part.
 // Invariant: head - tail <= capacity; the bytes between belong to the consumer, the rest to the
 // producer.
 #pragma once
@@ -24,7 +25,8 @@ class byte_ring {
         capacity_(std::bit_ceil(bytes > 2 * line_max ? bytes : 2 * line_max)),
         buffer_(std::make_unique_for_overwrite<char[]>(capacity_ + line_max)) {}
 
-  // Producer: where to write the next line, of line_max bytes at most; nullptr when the ring is full.
+  // Producer: where to write the next line, of line_max bytes at most; nullptr when the ring is
+  // full.
   char* begin_line() noexcept {
     if (free_bytes() < line_max_) {
       tail_seen_ = tail_.load(std::memory_order_acquire);

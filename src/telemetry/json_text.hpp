@@ -9,8 +9,8 @@
 
 namespace weir::telemetry {
 
-// Writes `in` escaped, without quotes, and stops before `end`, at the border of a character. Returns
-// the end of what was written.
+// Writes `in` escaped, without quotes, and stops before `end`, at the border of a character.
+// Returns the end of what was written.
 char* escape_json(std::string_view in, char* out, char* end) noexcept;
 
 // How many bytes the UTF-8 character at the front takes; 0 when it is none. `in` is not empty.

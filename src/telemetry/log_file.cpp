@@ -33,7 +33,8 @@ base::error_code await_ready(int fd, std::chrono::milliseconds wait) {
 
 }  // namespace
 
-log_file::log_file(int fd, bool owned) : fd_(fd), owned_(owned), always_ready_(is_always_ready(fd)) {}
+log_file::log_file(int fd, bool owned)
+    : fd_(fd), owned_(owned), always_ready_(is_always_ready(fd)) {}
 
 log_file::log_file(log_file&& other) noexcept
     : fd_(other.fd_),

@@ -1,7 +1,8 @@
-// Counters and histograms that the loops touch on every batch, and the registry that exports them as
-// Prometheus text. Each loop owns a shard: one writer a cell, so adding is a plain load and store.
-// The registry is used by the control thread (and at a reload): never by the hot path, which keeps
-// the shared_ptr it was given; a retired series may still be added to and is just not exported.
+// Counters and histograms that the loops touch on every batch, and the registry that exports them
+// as Prometheus text. Each loop owns a shard: one writer a cell, so adding is a plain load and
+// store. The registry is used by the control thread (and at a reload): never by the hot path, which
+// keeps the shared_ptr it was given; a retired series may still be added to and is just not
+// exported.
 // Invariants: totals never fall while a series lives; at most series_max series exist, whoever asks
 // for more gets one that works and is not exported, and weir_limit_hits_total says so.
 #pragma once

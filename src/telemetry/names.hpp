@@ -54,7 +54,7 @@ inline constexpr metric_name reload_success_time{
     "weir_config_last_reload_success_timestamp_seconds", "When a reload was last taken."};
 inline constexpr metric_name connections{  // listener
     "weir_connections", "Open client connections."};
-inline constexpr metric_name limit_hits{  // limit: the configuration's key, such as limits.head_bytes
+inline constexpr metric_name limit_hits{  // limit: the configuration's key, limits.head_bytes
     "weir_limit_hits_total", "Times that a configured limit was reached."};
 inline constexpr metric_name access_log_errors{
     "weir_access_log_errors_total", "Writes or openings of the access log that failed."};

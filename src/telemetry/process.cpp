@@ -82,7 +82,8 @@ void collect_stat(sink& to) {
   const auto ticks = stat_field(stat, 22);
   const auto boot = boot_time();
   if (ticks && boot)
-    to.gauge({"process_start_time_seconds", "Start time of the process since unix epoch in seconds."},
+    to.gauge({"process_start_time_seconds",
+              "Start time of the process since unix epoch in seconds."},
              {}, *boot + *ticks / static_cast<double>(::sysconf(_SC_CLK_TCK)));
 }
 

@@ -115,3 +115,38 @@ TEST_CASE("a refused token is told how to authenticate") {
   CHECK(no->fields[0].first == "WWW-Authenticate");
   CHECK(no->body.find("t0ken") == std::string::npos);
 }
+
+TEST_CASE("over every combination, what is let through holds the rules") {
+  struct tally {
+    int through = 0, refused = 0;
+  } counts;
+  for (const char* bound : {"", "127.0.0.1", "::1", "0.0.0.0", "10.0.0.5"})
+    for (const char* token : {"", "t0ken"})
+      for (const need needed : {need::read, need::change, need::lease})
+        for (const char* host : {"127.0.0.1:9900", "10.0.0.5:9900", "weir.example", "evil.example"})
+          for (const char* origin : {"", "http://weir.example", "http://evil.example", "null"})
+            for (const char* bearer : {"", "Bearer t0ken", "Bearer wrong"})
+              for (const char* type : {"", "application/json", "text/plain"}) {
+                const access_rules rules{bound, token};
+                const bool good_token = *token && bearer == std::string("Bearer t0ken");
+                const bool through =
+                    status_of(rules, needed, {"POST", host, origin, bearer, type}) == 0;
+                through ? ++counts.through : ++counts.refused;
+                if (!through) continue;
+                CAPTURE(bound, token, static_cast<int>(needed), host, origin, bearer, type);
+                if (needed != need::read) {
+                  if (type != std::string("application/json")) FAIL("not JSON");
+                  if (*origin && origin != "http://" + std::string(host)) FAIL("foreign origin");
+                }
+                if (needed == need::change && *token && !good_token) FAIL("no token");
+                if (needed == need::lease && !*bearer) FAIL("no secret");
+                const bool remote = bound == std::string("0.0.0.0") ||
+                                    bound == std::string("10.0.0.5");
+                if (needed == need::read && remote && *token && !good_token) FAIL("open read");
+                // No name but the server's own gets in on trust alone.
+                const bool foreign = host == std::string("evil.example");
+                if (needed != need::lease && foreign && *bound && !good_token) FAIL("rebound");
+              }
+  CHECK(counts.through > 100);
+  CHECK(counts.refused > 1000);
+}

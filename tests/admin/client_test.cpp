@@ -1,11 +1,14 @@
 #include "admin/client.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include "live_server.hpp"
 #include "net/listener.hpp"
@@ -125,4 +128,31 @@ TEST_CASE("components of a url are encoded to survive it") {
       {"\x01", "%01"},
   };
   for (const auto& r : rows) CHECK(encode_component(r.in) == r.out);
+}
+
+TEST_CASE("what is no HTTP is an error that names the address") {
+  for (const char* answer : {"", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 abc\r\n\r\n",
+                             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"}) {
+    const auto fd = net::open_listener(*net::socket_address::ip("127.0.0.1", 0), false);
+    REQUIRE(fd.has_value());
+    const std::string address = net::to_string(net::local_address(*fd));
+    std::thread odd([&] {
+      pollfd waiting{*fd, POLLIN, 0};
+      ::poll(&waiting, 1, 30000);
+      const auto peer = net::accept_one(*fd);
+      ::send(peer.fd, answer, std::strlen(answer), MSG_NOSIGNAL);
+      ::shutdown(peer.fd, SHUT_WR);
+      char rest[4096];
+      pollfd open{peer.fd, POLLIN, 0};
+      while (::poll(&open, 1, 30000) > 0 && ::recv(peer.fd, rest, sizeof rest, 0) > 0) {
+      }
+      ::close(peer.fd);
+    });
+    const auto got = send(to(address));
+    odd.join();
+    ::close(*fd);
+    CAPTURE(answer);
+    REQUIRE_FALSE(got.has_value());
+    CHECK(got.error().find("http://" + address) == 0);
+  }
 }

@@ -1,7 +1,12 @@
 #include "admin/guard.hpp"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <catch2/catch.hpp>
 #include <set>
+
+#include "base/random.hpp"
 
 using namespace weir::admin;
 
@@ -38,7 +43,8 @@ TEST_CASE("loopback is told by address or name") {
     CAPTURE(host);
     CHECK(is_loopback(host));
   }
-  for (const char* host : {"10.0.0.1", "0.0.0.0", "::", "localhost.example", "example", "", "::2"}) {
+  for (const char* host :
+       {"10.0.0.1", "0.0.0.0", "::", "localhost.example", "example", "", "::2"}) {
     CAPTURE(host);
     CHECK_FALSE(is_loopback(host));
   }
@@ -159,4 +165,33 @@ TEST_CASE("a range that is none is an error, host bits are cleared") {
   const auto guard = address_guard::make({"10.1.2.3/8"});
   REQUIRE(guard.has_value());
   CHECK(guard->permits_peer("10.200.0.1"));
+}
+
+TEST_CASE("every refused IPv4 address is refused in each of its IPv6 disguises") {
+  const std::array<unsigned, 4> refused[] = {{0, 0, 0, 0},         {169, 254, 169, 254},
+                                             {100, 100, 100, 200}, {192, 0, 0, 192},
+                                             {224, 0, 0, 251},     {255, 255, 255, 255}};
+  for (const auto& [a, b, c, d] : refused) {
+    const auto high = fmt::format("{:x}", a * 256 + b), low = fmt::format("{:x}", c * 256 + d);
+    for (const auto& text :
+         {fmt::format("{}.{}.{}.{}", a, b, c, d), fmt::format("::ffff:{}.{}.{}.{}", a, b, c, d),
+          fmt::format("::ffff:{}:{}", high, low), fmt::format("64:ff9b::{}:{}", high, low),
+          fmt::format("2002:{}:{}::1", high, low)}) {
+      CAPTURE(text);
+      CHECK(is_refused_address(text));
+    }
+  }
+}
+
+TEST_CASE("ordinary addresses are not refused, with or without a disguise") {
+  weir::base::random random(31);
+  for (int i = 0; i < 2000; ++i) {
+    // 10/8, 172.16/12 and 192.168/16, where workers live.
+    const unsigned kind = random.below(3);
+    const unsigned a = kind == 0 ? 10 : kind == 1 ? 172 : 192;
+    const unsigned b = kind == 0 ? random.below(256) : kind == 1 ? 16 + random.below(16) : 168;
+    const auto text = fmt::format("{}.{}.{}.{}", a, b, random.below(256), random.below(256));
+    if (is_refused_address(text) || is_refused_address("::ffff:" + text)) FAIL(text);
+  }
+  SUCCEED();
 }

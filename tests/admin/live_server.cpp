@@ -96,6 +96,8 @@ void raw_client::send(std::string_view bytes) {
   }
 }
 
+void raw_client::finish() { ::shutdown(fd_, SHUT_WR); }
+
 bool raw_client::more() {
   char piece[65536];
   const ssize_t n = ::recv(fd_, piece, sizeof piece, 0);

@@ -1,5 +1,5 @@
-// For tests: an admin server that runs on a thread of its own over a fake backend, on a port that the
-// kernel picked, and a raw client that blocks, with a deadline, on the test's thread.
+// For tests: an admin server that runs on a thread of its own over a fake backend, on a port that
+// the kernel picked, and a raw client that blocks, with a deadline, on the test's thread.
 #pragma once
 
 #include <memory>
@@ -42,6 +42,7 @@ class raw_client {
   raw_client(const raw_client&) = delete;
 
   void send(std::string_view bytes);        // an error is for the reads to find out
+  void finish();                            // no more to send; the server sees the end
   response read(bool to_head = false);      // one answer
   std::string read_to_end();                // until the server closes
   bool at_end() { return read_to_end().empty(); }

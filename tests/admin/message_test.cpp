@@ -1,7 +1,11 @@
 #include "admin/message.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
+
+#include "admin/client.hpp"
+#include "base/random.hpp"
 
 using namespace weir::admin;
 
@@ -109,4 +113,33 @@ TEST_CASE("a problem is RFC 9457 JSON") {
   CHECK(body.at("detail") == "no pool \"x\"");
   CHECK(body.at("lines").as_array().size() == 2);
   CHECK_FALSE(boost::json::parse(make_problem(400, "x", "y").body).as_object().contains("lines"));
+}
+
+TEST_CASE("any component survives encoding and the way through a path or a query") {
+  weir::base::random random(8);
+  for (int i = 0; i < 2000; ++i) {
+    std::string name(1 + random.below(20), '\0');
+    for (char& c : name) c = static_cast<char>(1 + random.below(255));
+    const std::string encoded = encode_component(name);
+    std::vector<std::string> segments;
+    if (!split_path("/v1/" + encoded + "/x", segments) || segments.at(1) != name) FAIL(encoded);
+    if (query_value("a=1&pool=" + encoded + "&b=2", "pool") != name) FAIL(encoded);
+  }
+  SUCCEED();
+}
+
+TEST_CASE("no bytes break the splitting of paths and queries") {
+  weir::base::random random(9);
+  const std::string_view letters = "/%&=?ab0F%%//";
+  for (int i = 0; i < 5000; ++i) {
+    std::string text;
+    for (std::uint32_t n = random.below(30); n > 0; --n)
+      text += letters[random.below(static_cast<std::uint32_t>(letters.size()))];
+    std::vector<std::string> segments;
+    const bool good = split_path(text, segments);
+    const auto slashes = static_cast<std::size_t>(std::count(text.begin(), text.end(), '/'));
+    if (good && segments.size() != slashes) FAIL(text);
+    query_value(text, "a");
+  }
+  SUCCEED();
 }

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "admin/json_views.hpp"
+#include "base/random.hpp"
 #include "fake_backend.hpp"
 
 using namespace weir::admin;
@@ -101,8 +102,8 @@ TEST_CASE("a report is its summary and its lines") {
 }
 
 TEST_CASE("a problem is one line and its diagnostics") {
-  CHECK(print_problem(422, R"({"title":"Unprocessable Content","detail":"no","lines":["a:1:2: x"]})")
-        == "422 Unprocessable Content: no\n  a:1:2: x\n");
+  CHECK(print_problem(422, R"({"title":"Invalid","detail":"no","lines":["a:1:2: x"]})") ==
+        "422 Invalid: no\n  a:1:2: x\n");
   CHECK(print_problem(502, "<html>\x1b") == "502 <html>?\n");
 }
 
@@ -115,4 +116,22 @@ TEST_CASE("what is not the API's JSON comes back as it is, or empty, and never t
     CHECK_FALSE(print(R"({"pools":[1,{}],"workers":[null,{"rate":"x"}],"batches":7,"total":"y",
       "listeners":{},"events":[{"time_ms":"z"}],"lines":[1],"config":[]})").empty());
   }
+}
+
+TEST_CASE("no JSON breaks the tables") {
+  fake_backend b;
+  const std::string good = status_json(b);
+  weir::base::random random(12);
+  for (int i = 0; i < 5000; ++i) {
+    std::string text = good;
+    for (std::uint32_t n = 1 + random.below(4); n > 0; --n) {
+      const std::size_t at = random.below(static_cast<std::uint32_t>(text.size()));
+      static constexpr std::string_view letters = "{}[]\",:0-9enullx";
+      text[at] = letters[random.below(static_cast<std::uint32_t>(letters.size()))];
+    }
+    for (const auto print : {print_status, print_workers, print_queue, print_report})
+      if (print(text).empty()) FAIL(text);
+    if (print_problem(500, text).empty()) FAIL(text);
+  }
+  SUCCEED();
 }

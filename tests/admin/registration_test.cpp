@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/random.hpp"
+
 using namespace weir;
 using namespace weir::admin;
 using namespace std::chrono_literals;
@@ -120,4 +122,31 @@ TEST_CASE("the registration surface holds addresses to its list and leaves names
   REQUIRE_FALSE(outside.has_value());
   CHECK(outside.error().what == failure::kind::forbidden);
   CHECK(read(R"({"id": "w", "url": "http://172.16.0.1"})", nullptr).has_value());
+}
+
+TEST_CASE("no body breaks the reader, and what it takes keeps the rules") {
+  base::random random(2026);
+  const std::string good =
+      R"({"id": "w-1", "url": "http://10.0.0.9:9001", "slots": 8, "ttl": "30s"})";
+  int taken = 0;
+  for (int i = 0; i < 20000; ++i) {
+    std::string body = good;
+    for (std::uint32_t n = 1 + random.below(3); n > 0; --n) {
+      const std::size_t at = random.below(static_cast<std::uint32_t>(body.size()));
+      const auto byte = static_cast<char>(random.below(4) ? 0x20 + random.below(95)
+                                                          : random.below(256));
+      if (random.below(3) == 0)
+        body.erase(at, 1 + random.below(5));
+      else
+        body[at] = byte;
+    }
+    const auto r = read(body);
+    if (!r) continue;
+    ++taken;
+    const bool sound = !r->id.empty() && r->id.size() <= 64 && r->slots >= 1 && r->ttl >= 1s &&
+                       r->ttl <= 5min && !r->url.host.empty() && r->url.port != 0 &&
+                       !is_refused_address(r->url.host);
+    if (!sound) FAIL(body);
+  }
+  CHECK(taken > 100);
 }

@@ -5,7 +5,8 @@
 using namespace weir::admin;
 
 TEST_CASE("columns are as wide as their widest cell, numbers stand right") {
-  CHECK(format_table({{"NAME"}, {"N", true}, {"NOTE"}}, {{"a", "1", ""}, {"longer", "1000", "x"}}) ==
+  const std::vector<column> columns{{"NAME"}, {"N", true}, {"NOTE"}};
+  CHECK(format_table(columns, {{"a", "1", ""}, {"longer", "1000", "x"}}) ==
         "NAME       N  NOTE\n"
         "a          1\n"
         "longer  1000  x\n");

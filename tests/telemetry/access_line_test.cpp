@@ -36,7 +36,8 @@ access_record full_record() {
 TEST_CASE("a full record is one line of JSON with every member") {
   CHECK(line_of(full_record()) ==
         R"({"time":"2026-01-31T23:59:59.042Z","outcome":"ok","reason":"none","listener":"front",)"
-        R"("client":"192.0.2.7","method":"POST","host":"loads.example","target":"/load/orders?day=3",)"
+        R"("client":"192.0.2.7","method":"POST","host":"loads.example",)"
+        R"("target":"/load/orders?day=3",)"
         R"("status":200,"request_bytes":1048576,"response_bytes":17,"route":"orders",)"
         R"("pool":"loaders","tenant":"acme","worker":"w1","batch":"b-1",)"
         R"("trace":"4bf92f3577b34da6a3ce929d0e0e4736","attempts":2,"retried":"connect_failed",)"
@@ -144,4 +145,53 @@ TEST_CASE("random records are single lines that parse") {
     if (parse_flat_json(line).at("worker") != "w1") FAIL("changed");
   }
   SUCCEED();
+}
+
+TEST_CASE("times are milliseconds with three decimals, rounded down") {
+  struct row {
+    base::duration time;
+    const char* text;   // nullptr: left out
+  };
+  const row rows[] = {
+      {0ns, "0.000"},       {999ns, "0.000"},        {1us, "0.001"},      {1500us, "1.500"},
+      {1ms, "1.000"},       {10ms + 20us, "10.020"}, {1s, "1000.000"},    {1h, "3600000.000"},
+      {-1ns, nullptr},      {-1h, nullptr},          {base::duration::min(), nullptr},
+      {base::duration::max(), "9223372036854.775"},
+  };
+  for (const auto& r : rows) {
+    access_record record;
+    record.queue = r.time;
+    const std::string line = line_of(record);
+    CAPTURE(line);
+    if (r.text)
+      CHECK(line.find(std::string(",\"queue_ms\":") + r.text + ",") != line.npos);
+    else
+      CHECK(line.find("queue_ms") == line.npos);
+  }
+}
+
+TEST_CASE("each text goes under its own key and nowhere else") {
+  struct row {
+    std::string_view access_record::*member;
+    const char* key;
+  };
+  const row rows[] = {
+      {&access_record::listener, "listener"}, {&access_record::client, "client"},
+      {&access_record::method, "method"},     {&access_record::host, "host"},
+      {&access_record::target, "target"},     {&access_record::route, "route"},
+      {&access_record::pool, "pool"},         {&access_record::tenant, "tenant"},
+      {&access_record::worker, "worker"},     {&access_record::batch, "batch"},
+      {&access_record::trace, "trace"},       {&access_record::retried, "retried"},
+      {&access_record::reason, "reason"},
+  };
+  const auto without = parse_flat_json(line_of({}));
+  for (const auto& r : rows) {
+    access_record record;
+    record.*r.member = "the \"value\"";
+    auto with = parse_flat_json(line_of(record));
+    CAPTURE(r.key);
+    CHECK(with.at(r.key) == "the \"value\"");
+    with.erase(r.key);
+    CHECK(with == without);
+  }
 }

@@ -5,13 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <new>
-#include <set>
+#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -309,4 +311,89 @@ TEST_CASE("a pipe whose reader left is an error that is counted, not a signal") 
   log->offer(0, numbered(1));
   log->flush();
   CHECK(log->write_errors() > 0);
+}
+
+TEST_CASE("rotations while all shards write lose nothing and tear nothing") {
+  const folder f;
+  constexpr unsigned shards = 2, each = 4000, rotations = 20;
+  const std::string names[shards] = {"a", "b"};
+  const auto log = open_log(f.file("a.log"), shards);
+  std::atomic<unsigned> done{0};
+  std::vector<std::thread> threads;
+  for (unsigned shard = 0; shard < shards; ++shard)
+    threads.emplace_back([&, shard] {
+      for (unsigned i = 1; i <= each;)
+        if (log->offer(shard, numbered(i, names[shard]))) ++i;
+      ++done;
+    });
+  unsigned files = 0;
+  while (done < shards || files < rotations) {
+    fs::rename(f.file("a.log"), f.file(("a.log." + std::to_string(files++)).c_str()));
+    log->reopen();
+    log->flush();
+  }
+  for (auto& t : threads) t.join();
+  log->flush();
+  std::map<std::string, unsigned> last;
+  bool in_order = true;
+  for (unsigned i = 0; i <= files; ++i) {
+    const std::string path =
+        i < files ? f.file(("a.log." + std::to_string(i)).c_str()) : f.file("a.log");
+    for (const auto& line : lines_of(path)) {
+      const auto record = parse_flat_json(line);
+      in_order = in_order && std::stoul(record.at("status")) == ++last[record.at("worker")];
+    }
+  }
+  CHECK(in_order);
+  for (const auto& name : names) CHECK(last[name] == each);
+  CHECK(log->write_errors() == 0);
+}
+
+TEST_CASE("after a disk that was full again and again every record is there, whole and in order") {
+  const folder f;
+  const auto log = open_log(f.file("a.log"), 3);
+  const std::string names[3] = {"a", "b", "c"};
+  unsigned next = 1;
+  for (unsigned round = 1; round <= 15; ++round) {
+    {
+      const file_size_limit limit(round * 1777);
+      for (unsigned i = 0; i < 10; ++i, ++next)
+        for (unsigned shard = 0; shard < 3; ++shard)
+          REQUIRE(log->offer(shard, numbered(next, names[shard])));
+      log->flush();
+    }
+    if (round % 4 == 0) log->flush();
+  }
+  log->flush();
+  std::map<std::string, unsigned> last;
+  bool in_order = true;
+  for (const auto& line : lines_of(f.file("a.log"))) {
+    const auto record = parse_flat_json(line);
+    in_order = in_order && std::stoul(record.at("status")) == ++last[record.at("worker")];
+  }
+  CHECK(in_order);
+  for (const auto& name : names) CHECK(last[name] == next - 1);
+  CHECK(log->write_errors() > 0);
+  CHECK(log->dropped() == 0);
+}
+
+TEST_CASE("flush returns to each of several callers after what they offered was written") {
+  const folder f;
+  const auto log = open_log(f.file("a.log"), 2);
+  std::vector<std::thread> threads;
+  std::atomic<bool> right{true};
+  for (unsigned shard = 0; shard < 2; ++shard)
+    threads.emplace_back([&, shard] {
+      const std::string mine(1, static_cast<char>('a' + shard));
+      for (unsigned i = 1; i <= 50; ++i) {
+        log->offer(shard, numbered(i, mine));
+        log->flush();
+        unsigned seen = 0;
+        for (const auto& line : lines_of(f.file("a.log")))
+          seen += line.find("\"worker\":\"" + mine + "\"") != line.npos;
+        if (seen != i) right = false;
+      }
+    });
+  for (auto& t : threads) t.join();
+  CHECK(right);
 }

@@ -101,3 +101,37 @@ TEST_CASE("two threads pass a long stream through a small ring unharmed") {
   CHECK(right);
   CHECK(partial.empty());
 }
+
+TEST_CASE("a ring agrees with a plain string over random pushes and reads") {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    CAPTURE(seed);
+    base::random random(seed);
+    byte_ring ring(256, 40);
+    std::string model;
+    char next = 0;
+    for (int i = 0; i < 3000; ++i) {
+      if (random.below(2) == 0) {
+        const std::string line(1 + random.below(40), ++next);
+        const bool fits = ring.capacity() - model.size() >= 40;
+        if (push(ring, line) != fits) FAIL("refused, or taken without room");
+        if (fits) model += line;
+      } else if (!model.empty()) {
+        const std::size_t n = 1 + random.below(static_cast<std::uint32_t>(model.size()));
+        ring.consume(n);
+        model.erase(0, n);
+      }
+      if (peek(ring) != model) FAIL("changed after step " << i);
+    }
+  }
+}
+
+TEST_CASE("what was read stays readable until it is consumed, whatever is pushed meanwhile") {
+  byte_ring ring(64, 16);
+  REQUIRE(push(ring, "first line"));
+  const auto before = ring.readable();
+  REQUIRE(push(ring, "second"));
+  REQUIRE(push(ring, "third"));
+  CHECK(before[0] == "first line");
+  ring.consume(before[0].size());
+  CHECK(peek(ring) == "secondthird");
+}

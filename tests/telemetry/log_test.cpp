@@ -7,11 +7,9 @@
 #include <vector>
 
 #include "parse_json.hpp"
-#include "telemetry/repeat_limiter.hpp"
 
 using namespace weir;
 using namespace weir::telemetry;
-using namespace std::chrono_literals;
 
 namespace {
 
@@ -60,7 +58,8 @@ TEST_CASE("a plain line holds the message and key=value pairs, quoted where need
   const collected all(false, level::debug, 20);
   log(level::info, "listening", {{"address", "127.0.0.1:8080"}, {"name", "front door"}});
   REQUIRE(all.lines.size() == 1);
-  CHECK(all.lines[0].substr(24) == R"( info    listening address=127.0.0.1:8080 name="front door")");
+  CHECK(all.lines[0].substr(24) ==
+        R"( info    listening address=127.0.0.1:8080 name="front door")");
 }
 
 TEST_CASE("fields print by their kind") {
@@ -127,29 +126,6 @@ TEST_CASE("threads that log at once each get whole lines") {
   for (auto& t : threads) t.join();
   REQUIRE(all.lines.size() == 800);
   for (const auto& line : all.lines) parse_flat_json(line);
-}
-
-TEST_CASE("the limiter opens again with each window and says what it left out") {
-  repeat_limiter limiter;
-  const base::instant start{5s};
-  for (int i = 0; i < 2; ++i) CHECK(limiter.rule("m", 2, start + 1s).pass);
-  for (int i = 0; i < 5; ++i) CHECK_FALSE(limiter.rule("m", 2, start + 2s).pass);
-  const auto again = limiter.rule("m", 2, start + 1s + repeat_limiter::window);
-  CHECK(again.pass);
-  CHECK(again.left_out == 5);
-  CHECK(limiter.rule("m", 2, start + 2s + repeat_limiter::window).left_out == 0);
-  CHECK_FALSE(limiter.rule("m", 2, start + 2s + repeat_limiter::window).pass);
-}
-
-TEST_CASE("messages beyond those told apart share one account") {
-  repeat_limiter limiter;
-  const base::instant now{1h};
-  for (std::size_t i = 0; i < repeat_limiter::messages_max; ++i)
-    REQUIRE(limiter.rule("m" + std::to_string(i), 1, now).pass);
-  CHECK(limiter.rule("new one", 1, now).pass);
-  CHECK_FALSE(limiter.rule("another new one", 1, now).pass);
-  CHECK_FALSE(limiter.rule("m3", 1, now).pass);
-  CHECK(limiter.rule("m3", 1, now + repeat_limiter::window).pass);
 }
 
 TEST_CASE("every level has its own word") {

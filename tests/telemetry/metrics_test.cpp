@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "base/random.hpp"
+
 using namespace weir;
 using namespace weir::telemetry;
 using namespace std::chrono_literals;
@@ -80,37 +82,48 @@ TEST_CASE("totals read while threads add never go back and stay consistent") {
   CHECK(h.total().count == 40000);
 }
 
-TEST_CASE("metric names are the ones that users were promised") {
-  struct row {
-    metric_name name;
-    const char* promised;
-  };
-  const row rows[] = {
-      {names::batches, "weir_batches_total"},
-      {names::batch_duration, "weir_batch_duration_seconds"},
-      {names::queue_wait, "weir_queue_wait_seconds"},
-      {names::queue_batches, "weir_queue_batches"},
-      {names::queue_cost, "weir_queue_cost"},
-      {names::queue_oldest, "weir_queue_oldest_seconds"},
-      {names::queue_drain, "weir_queue_drain_seconds"},
-      {names::worker_state, "weir_worker_state"},
-      {names::worker_slots, "weir_worker_slots"},
-      {names::worker_in_flight, "weir_worker_in_flight"},
-      {names::worker_outstanding_cost, "weir_worker_outstanding_cost"},
-      {names::worker_rate, "weir_worker_rate"},
-      {names::attempts, "weir_attempts_total"},
-      {names::retries, "weir_retries_total"},
-      {names::ejections, "weir_ejections_total"},
-      {names::probes, "weir_probes_total"},
-      {names::autoscale_desired, "weir_autoscale_desired"},
-      {names::autoscale_hooks, "weir_autoscale_hooks_total"},
-      {names::reload_successful, "weir_config_last_reload_successful"},
-      {names::reload_success_time, "weir_config_last_reload_success_timestamp_seconds"},
-      {names::connections, "weir_connections"},
-      {names::limit_hits, "weir_limit_hits_total"},
-  };
-  for (const auto& r : rows) {
-    CHECK(r.name.name == r.promised);
-    CHECK_FALSE(r.name.help.empty());
+
+TEST_CASE("a histogram agrees with plain counting over random observations") {
+  const std::uint64_t seed = 99;
+  CAPTURE(seed);
+  base::random random(seed);
+  constexpr unsigned shards = 3;
+  histogram h(shards);
+  std::uint64_t plain[histogram::buckets + 1] = {};
+  double sum = 0;
+  for (int i = 0; i < 20000; ++i) {
+    // Spread over all magnitudes up to about five hours.
+    const base::duration d(static_cast<std::int64_t>(random.next() >> (20 + random.below(40))));
+    std::size_t bucket = 0;
+    while (bucket < histogram::buckets && histogram::bounds()[bucket] < d) ++bucket;
+    ++plain[bucket];
+    sum += base::to_seconds(d);
+    h.observe(random.below(shards), d);
   }
+  const auto t = h.total();
+  for (std::size_t i = 0; i <= histogram::buckets; ++i) {
+    CAPTURE(i);
+    CHECK(t.counts[i] == plain[i]);
+    CHECK(plain[i] > 0);
+  }
+  CHECK(t.count == 20000);
+  CHECK(t.sum_seconds == Approx(sum));
+}
+
+TEST_CASE("a new counter and a new histogram are at zero") {
+  CHECK(counter(4).total() == 0);
+  const auto t = histogram(4).total();
+  CHECK(t.count == 0);
+  CHECK(t.sum_seconds == 0);
+  for (const auto n : t.counts) CHECK(n == 0);
+}
+
+TEST_CASE("what a shard adds is all its own") {
+  counter c(2);
+  c.add(0, 5);
+  c.add(1, 7);
+  c.add(0);
+  CHECK(c.total() == 13);
+  c.add(1, 0);
+  CHECK(c.total() == 13);
 }

@@ -1,11 +1,10 @@
-#include <unistd.h>
-
+#include <atomic>
 #include <catch2/catch.hpp>
-#include <cmath>
-#include <fstream>
 #include <map>
 #include <sstream>
+#include <thread>
 
+#include "base/random.hpp"
 #include "telemetry/metrics.hpp"
 
 using namespace weir;
@@ -158,30 +157,85 @@ TEST_CASE("a collector's series of another kind, or too many, are left out and c
   CHECK(samples(r.text()).at(own_hits) == 3);   // as of the scrape before
 }
 
-TEST_CASE("process metrics say what /proc says") {
+
+TEST_CASE("the whole exposition is exactly this") {
   registry r(1);
-  r.add_collector(collect_process);
-  const auto now = samples(r.text());
-  CHECK(now.at("process_cpu_seconds_total") >= 0);
-  CHECK(now.at("process_open_fds") >= 3);
-  CHECK(now.at("process_max_fds") >= now.at("process_open_fds"));
-  CHECK(now.at("process_resident_memory_bytes") > 1e6);
-  CHECK(now.at("process_virtual_memory_bytes") >= now.at("process_resident_memory_bytes"));
-  const double started = now.at("process_start_time_seconds");
-  const auto wall = std::chrono::duration<double>(
-      std::chrono::system_clock::now().time_since_epoch()).count();
-  // The kernel's clock ticks are coarse, and a container's boot time may be another machine's.
-  CHECK(started > 1e9);
-  CHECK(started < wall + 86400);
+  r.counter({"b_total", "Bees."}, {{"kind", "x"}})->add(0, 2);
+  r.counter({"b_total", "Bees."}, {{"kind", "y"}});
+  r.add_collector([](sink& to) { to.gauge({"a_level", "Level of water."}, {}, 0.25); });
+  CHECK(r.text() ==
+        "# HELP a_level Level of water.\n"
+        "# TYPE a_level gauge\n"
+        "a_level 0.25\n"
+        "# HELP b_total Bees.\n"
+        "# TYPE b_total counter\n"
+        "b_total{kind=\"x\"} 2\n"
+        "b_total{kind=\"y\"} 0\n"
+        "# HELP weir_limit_hits_total Times that a configured limit was reached.\n"
+        "# TYPE weir_limit_hits_total counter\n"
+        "weir_limit_hits_total{limit=\"metric_series\"} 0\n");
 }
 
-TEST_CASE("open descriptors are counted without the one that counts them") {
-  registry r(1);
-  r.add_collector(collect_process);
-  const double before = samples(r.text()).at("process_open_fds");
-  int ends[2];
-  REQUIRE(::pipe(ends) == 0);
-  CHECK(samples(r.text()).at("process_open_fds") == before + 2);
-  ::close(ends[0]), ::close(ends[1]);
-  CHECK(samples(r.text()).at("process_open_fds") == before);
+TEST_CASE("the limit that others hit stands beside the registry's own") {
+  registry r(2);
+  r.counter(names::limit_hits, {{"limit", "limits.head_bytes"}})->add(1, 3);
+  const auto now = samples(r.text());
+  CHECK(now.at(R"(weir_limit_hits_total{limit="limits.head_bytes"})") == 3);
+  CHECK(now.at(own_hits) == 0);
+}
+
+TEST_CASE("a registry agrees with a plain map over random finds and retirements") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    base::random random(seed);
+    registry r(1, 20);
+    std::map<std::pair<unsigned, unsigned>, std::uint64_t> model;   // pool, worker: value
+    for (int i = 0; i < 500; ++i) {
+      const unsigned pool = random.below(4), worker = random.below(8);
+      const labels l{{"pool", std::to_string(pool)}, {"worker", std::to_string(worker)}};
+      if (random.below(5) == 0) {
+        const std::size_t gone = r.retire(l);
+        if (gone != model.erase({pool, worker})) FAIL("retired " << gone);
+      } else {
+        r.counter(things, l)->add(0);
+        if (model.size() < 20 || model.count({pool, worker})) ++model[{pool, worker}];
+      }
+      if (r.series() != model.size()) FAIL("series " << r.series());
+    }
+    const auto now = samples(r.text());
+    for (const auto& [key, value] : model)
+      CHECK(now.at("things_total{pool=\"" + std::to_string(key.first) + "\",worker=\"" +
+                   std::to_string(key.second) + "\"}") == static_cast<double>(value));
+    CHECK(now.size() == model.size() + 1);
+  }
+}
+
+TEST_CASE("scrapes, reloads and hot paths go on at once") {
+  constexpr unsigned shards = 2;
+  registry r(shards);
+  const auto kept = r.counter(things, {{"worker", "kept"}});
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (unsigned shard = 0; shard < shards; ++shard)
+    threads.emplace_back([&, shard] {
+      for (int i = 0; i < 20000; ++i) kept->add(shard);
+    });
+  threads.emplace_back([&] {
+    while (!stop) {
+      r.counter(things, {{"worker", "comes and goes"}});
+      r.histogram(waits, {{"worker", "comes and goes"}});
+      r.retire({{"worker", "comes and goes"}});
+    }
+  });
+  double last = 0;
+  bool fell = false;
+  for (int i = 0; i < 50; ++i) {
+    const double now = samples(r.text()).at(R"(things_total{worker="kept"})");
+    fell = fell || now < last;
+    last = now;
+  }
+  stop = true;
+  for (auto& t : threads) t.join();
+  CHECK_FALSE(fell);
+  CHECK(samples(r.text()).at(R"(things_total{worker="kept"})") == 40000);
 }
