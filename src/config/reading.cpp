@@ -37,21 +37,25 @@ std::vector<diagnostic> reading::sorted(std::vector<diagnostic> found) {
 
 reading::step::step(reading& r, std::string_view key) : r_(r), length_(r.path_.size()) {
   if (!r.path_.empty()) r.path_ += '.';
-  r.path_ += key;
+  r.path_ += shortened(key);
 }
 
 reading::step::step(reading& r, std::size_t index) : r_(r), length_(r.path_.size()) {
   r.path_ += fmt::format("[{}]", index);
 }
 
-std::string quoted(std::string_view text) {
+std::string shortened(std::string_view text) {
   constexpr std::size_t most = 60;
   auto cut = std::min(text.size(), most);
   while (cut < text.size() && cut > 0 && (text[cut] & 0xc0) == 0x80) --cut;  // whole UTF-8 only
   std::string shown(text.substr(0, cut));
   for (char& c : shown)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return fmt::format("`{}{}`", shown, cut < text.size() ? "..." : "");
+  return cut < text.size() ? shown + "..." : shown;
+}
+
+std::string quoted(std::string_view text) {
+  return "`" + shortened(text) + "`";
 }
 
 std::string describe(const node& n) {

@@ -59,7 +59,9 @@ class reading {
   std::set<const node*> bad_;
 };
 
-// `text` in back quotes, cut at 60 bytes, control characters shown as blanks.
+// `text` cut at 60 bytes, control characters shown as blanks: a message is one line of some length.
+std::string shortened(std::string_view text);
+// The same in back quotes.
 std::string quoted(std::string_view text);
 // What a node is, for "X, expected Y": "nothing", "a list", "keys and values" or its quoted text as
 // written, never what a variable held.

@@ -115,7 +115,7 @@ void check_edits(void*, const node& at, reading& r) {
   if (const node* set = r.sound(at, "set"))
     for (const auto& e : set->entries)
       if (written_by_weir(e.key))
-        r.error_at(e.at, fmt::format("{}.set.{}: {}", r.path(), e.key, own_field));
+        r.error_at(e.at, fmt::format("{}.set.{}: {}", r.path(), shortened(e.key), own_field));
   if (const node* remove = r.sound(at, "remove"))
     for (const auto& item : remove->items)
       if (written_by_weir(item->text))

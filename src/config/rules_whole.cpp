@@ -97,8 +97,9 @@ void check_references(const settings& all, const node& at, reading& r) {
     if (!pool || std::find(names.begin(), names.end(), found.pool) != names.end()) return;
     const auto close = pool->from_environment ? "" : nearest(found.pool, names);
     const reading::step here(r, "pool");
-    r.error(*pool, fmt::format("no pool {}, expected a name under pools{}", describe(*pool),
-                               close.empty() ? "" : fmt::format(", did you mean {}", close)));
+    r.error(*pool,
+            fmt::format("no pool {}, expected a name under pools{}", describe(*pool),
+                        close.empty() ? "" : fmt::format(", did you mean {}", shortened(close))));
   });
 }
 

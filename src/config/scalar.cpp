@@ -179,10 +179,10 @@ std::optional<value> read_scalar(const shape& type, const node& n, reading& r) {
   }
   const bool word = !type.zero_word.empty() && n.text == type.zero_word;
   const bool in_quotes = n.quoted && !n.from_environment && is_bare(type.what) && !word;
-  auto got = in_quotes               ? refuse(" in quotes", n.written)
-             : is_file(type.what)    ? read_file(type, n.text, r.files())
+  auto got = is_file(type.what)      ? read_file(type, n.text, r.files())
              : is_numeric(type.what) ? read_number(type, n.text)
                                      : read_text(type, n.text);
+  if (in_quotes) got = refuse(" in quotes", got.good ? n.text : "");
   if (got.good) return std::move(got.good);
   // What was meant is worked out from the text, which may be a variable's: then it is not shown.
   const bool show = !got.meant.empty() && !n.from_environment;

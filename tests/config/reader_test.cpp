@@ -340,6 +340,30 @@ TEST_CASE("async: always is taken with a state_dir, allow without one") {
   CHECK(only_route("async: allow").async == async_mode::allow);
 }
 
+TEST_CASE("a message is one line of bounded length, whatever stands in the file") {
+  const std::string long_text(5000, 'x');
+  for (const auto& top : {"\"a\\nb\": 1", "threads: \"4\\n5\"", "threads: \"4\\n\"",
+                          "limits: {\"a\\rb\": {\"c\\nd\": 1}}"}) {
+    const auto text = mistakes_with(top);
+    INFO(text);
+    CHECK(std::count(text.begin(), text.end(), '\n') == 1);
+    CHECK(text.find('\r') == text.npos);
+  }
+  CHECK(mistakes_with("threads: " + long_text).size() < 200);
+  CHECK(mistakes_with(long_text + ": 1").size() < 400);
+  parts whole;
+  whole.pools =
+      "pools: {\"a\\nb\": {threads: 1}, loaders: {workers: [{id: w, url: \"http://h\"}]}}";
+  CHECK(world().read(whole.text()).mistakes.size() == 2);
+  const auto text = world().read(whole.text()).text();
+  CHECK(std::count(text.begin(), text.end(), '\n') == 2);
+}
+
+TEST_CASE("a long text is cut between characters") {
+  const auto text = mistakes_with("threads: " + std::string(59, 'x') + "\xc3\xa9\xc3\xa9");
+  CHECK(text.starts_with("w.yaml:1:10: threads: `" + std::string(59, 'x') + "...`, expected"));
+}
+
 TEST_CASE("worker ids are unique in their pool, not beyond it") {
   parts whole;
   whole.routes = "routes: [{name: a, path: /a, pool: one}, {name: b, pool: two}]";
