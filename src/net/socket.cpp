@@ -12,7 +12,35 @@
 #include <utility>
 
 namespace weir::net {
+
+call_hook before_kernel_call = nullptr;
+
 namespace {
+
+call_plan plan_of(kernel_call c) noexcept {
+  return before_kernel_call ? before_kernel_call(c) : call_plan{};
+}
+
+ssize_t fail_with(int error) noexcept {
+  errno = error;
+  return -1;
+}
+
+ssize_t send(int fd, std::span<const iovec> from) noexcept {
+  const call_plan plan = plan_of(kernel_call::send);
+  if (plan.error) return fail_with(plan.error);
+  msghdr m{};
+  m.msg_iov = const_cast<iovec*>(from.data());
+  m.msg_iovlen = from.size();
+  if (plan.bytes_max == unlimited) return ::sendmsg(fd, &m, MSG_NOSIGNAL);
+  return ::send(fd, from[0].iov_base, std::min(from[0].iov_len, plan.bytes_max), MSG_NOSIGNAL);
+}
+
+int connect(int fd, const socket_address& to) noexcept {
+  const call_plan plan = plan_of(kernel_call::connect);
+  if (plan.error) return static_cast<int>(fail_with(plan.error));
+  return ::connect(fd, to.data(), to.size);
+}
 
 base::error_code last_error() { return {errno, boost::system::system_category()}; }
 
@@ -32,7 +60,10 @@ void socket::open(loop& l, int fd) {
 io socket::try_read(std::span<char> into) { return tls_ ? read_tls(into) : read_plain(into); }
 
 io socket::read_plain(std::span<char> into) {
-  const ssize_t n = ::recv(watch_->fd, into.data(), into.size(), 0);
+  const call_plan plan = plan_of(kernel_call::receive);
+  into = into.first(std::min(into.size(), plan.bytes_max));
+  const ssize_t n =
+      plan.error ? fail_with(plan.error) : ::recv(watch_->fd, into.data(), into.size(), 0);
   if (n > 0) {
     // A short read emptied the kernel's buffer, unless a FIN waits behind it.
     if (static_cast<std::size_t>(n) < into.size() && !watch_->peer_closed && !watch_->broken)
@@ -48,10 +79,7 @@ io socket::read_plain(std::span<char> into) {
 
 io socket::try_write(std::span<const iovec> from) {
   if (tls_) return write_tls(from);
-  msghdr m{};
-  m.msg_iov = const_cast<iovec*>(from.data());
-  m.msg_iovlen = from.size();
-  const ssize_t n = ::sendmsg(watch_->fd, &m, MSG_NOSIGNAL);
+  const ssize_t n = send(watch_->fd, from);
   if (n >= 0) return {io::kind::done, static_cast<std::size_t>(n), {}};
   if (errno == EINTR) return try_write(from);
   if (errno != EAGAIN) return failed(last_error());
@@ -133,7 +161,7 @@ void socket::interrupt() noexcept {
 
 bool socket::alive(bool ask) const noexcept {
   if (watch_->peer_closed || watch_->broken) return false;
-  if (!ask) return true;
+  if (!ask && !watch_->readable) return true;   // unasked bytes would put it out of step
   char byte;
   const ssize_t n = ::recv(watch_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (n < 0 && errno == EAGAIN) return true;
@@ -184,7 +212,7 @@ base::error_code start_connect(loop& l, socket& s, const socket_address& to) {
   const int fd = ::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return last_error();
   tune(fd, to.family());
-  if (::connect(fd, to.data(), to.size) != 0 && errno != EINPROGRESS) {
+  if (connect(fd, to) != 0 && errno != EINPROGRESS) {
     // A unix socket with a full backlog says EAGAIN: as good as refused, another worker may serve.
     const auto error = last_error();
     ::close(fd);

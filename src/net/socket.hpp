@@ -78,6 +78,17 @@ class socket {
   bool tls_failed_ = false;
 };
 
+// A seam for tests: asked before each of the kernel calls below, it can make one fail with an errno
+// or move few bytes. Null: off, which is always so outside of tests; set before loops run.
+enum class kernel_call : std::uint8_t { receive, send, connect };
+inline constexpr std::size_t unlimited = ~std::size_t{0};
+struct call_plan {
+  int error = 0;                    // not 0: the call fails with this
+  std::size_t bytes_max = unlimited;
+};
+using call_hook = call_plan (*)(kernel_call) noexcept;
+extern call_hook before_kernel_call;
+
 // Starts a connection; the socket is open and connecting afterwards. Then await writable() and look
 // at pending_error().
 base::error_code start_connect(loop& l, socket& s, const socket_address& to);
