@@ -30,7 +30,11 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
   return SSL_TLSEXT_ERR_OK;
 }
 
+// OpenSSL would ask for a passphrase on the terminal; a proxy has nobody to ask.
+int no_passphrase(char*, int, int, void*) { return -1; }
+
 void set_modes(SSL_CTX* c) {
+  SSL_CTX_set_default_passwd_cb(c, no_passphrase);
   SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
   SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                              SSL_OP_CIPHER_SERVER_PREFERENCE);
