@@ -1,0 +1,220 @@
+// net::socket under TLS, both ends on one loop, with certificates made for the test.
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <memory>
+#include <string>
+
+#include "loop_fixture.hpp"
+#include "net/socket.hpp"
+#include "net/tls_client_context.hpp"
+#include "net/tls_server_context.hpp"
+#include "test_certificates.hpp"
+
+namespace {
+
+using namespace weir;
+using net::io;
+using net::wake;
+
+const bool no_pipe_signals = [] { return ::signal(SIGPIPE, SIG_IGN) != SIG_ERR; }();
+
+struct tls_pair {
+  explicit tls_pair(net::loop& l, bool client_trusts = true, int buffer_bytes = 0)
+      : pair(buffer_bytes) {
+    const auto who = test::make_identity({"DNS:worker.test"});
+    const auto stranger = test::make_identity({"DNS:worker.test"});
+    const auto pem = folder.write("cert.pem", who.certificate_pem());
+    server = *net::make_tls_server({pem, folder.write("key.pem", who.key_pem()), {}});
+    const auto ca = client_trusts ? pem : folder.write("other.pem", stranger.certificate_pem());
+    client = *net::tls_client_context::make({ca, {}, {}, true});
+    near.open(l, pair.near), far.open(l, pair.far);
+    SSL* s = SSL_new(client->handle());
+    REQUIRE(net::prepare_client_ssl(s, "worker.test"));
+    SSL_set_fd(s, pair.near);
+    near.secure(s);
+    far.secure(net::accept_session(server, pair.far));
+  }
+  test::scratch_folder folder;
+  test::socket_pair pair;
+  net::tls_context server;
+  std::shared_ptr<const net::tls_client_context> client;
+  net::socket near, far;   // near is the client
+};
+
+net::task<void> shake(net::socket& s, bool as_client, io& last, bool& ended) {
+  for (;;) {
+    last = s.try_handshake(as_client);
+    if (last.what != io::kind::blocked) break;
+    if (s.handshake_writes()) (void)co_await s.writable();
+    else (void)co_await s.readable();
+  }
+  ended = true;
+}
+
+net::task<void> shake_both(net::loop& l, tls_pair& t, io& near, io& far) {
+  bool near_ended = false, far_ended = false;
+  net::spawn(shake(t.near, true, near, near_ended));
+  net::spawn(shake(t.far, false, far, far_ended));
+  co_await test::turn_until(l, [&] { return near_ended && far_ended; });
+}
+
+io write(net::socket& s, std::string_view text) {
+  const iovec v{const_cast<char*>(text.data()), text.size()};
+  return s.try_write({&v, 1});
+}
+
+net::task<void> send_all(net::socket& s, std::string text, bool& ended) {
+  std::string_view left = text;
+  while (!left.empty()) {
+    const io w = write(s, left);
+    if (w.what == io::kind::failed) break;
+    if (w.what == io::kind::done) left.remove_prefix(w.bytes);
+    else (void)co_await s.writable();
+  }
+  ended = left.empty();
+}
+
+net::task<void> receive(net::socket& s, std::size_t bytes, std::string& into, bool& ended) {
+  std::array<char, 5000> room;
+  while (into.size() < bytes) {
+    (void)co_await s.readable();
+    const io r = s.try_read(room);
+    if (r.what == io::kind::done) into.append(room.data(), r.bytes);
+    if (r.what == io::kind::end || r.what == io::kind::failed) break;
+  }
+  ended = true;
+}
+
+}  // namespace
+
+TEST_CASE("a TLS handshake, data both ways, and a close_notify that reads as the end") {
+  test::loop_fixture f;
+  f.run([](net::loop& l) -> net::task<void> {
+    tls_pair t(l);
+    io near, far;
+    co_await shake_both(l, t, near, far);
+    REQUIRE(near.what == io::kind::done);
+    REQUIRE(far.what == io::kind::done);
+    CHECK(std::string(SSL_get_version(t.near.tls())).starts_with("TLSv1."));
+    std::string at_far, at_near;
+    bool done[4] = {};
+    net::spawn(send_all(t.near, "question", done[0]));
+    net::spawn(receive(t.far, 8, at_far, done[1]));
+    co_await test::turn_until(l, [&] { return done[0] && done[1]; });
+    net::spawn(send_all(t.far, "answer", done[2]));
+    net::spawn(receive(t.near, 6, at_near, done[3]));
+    co_await test::turn_until(l, [&] { return done[2] && done[3]; });
+    CHECK(at_far == "question");
+    CHECK(at_near == "answer");
+    t.near.shutdown_send();
+    std::array<char, 16> room;
+    io r;
+    co_await test::turn_until(l, [&] {
+      r = t.far.try_read(room);
+      return r.what != io::kind::blocked;
+    });
+    CHECK(r.what == io::kind::end);
+  }(f.loop));
+}
+
+TEST_CASE("a TLS stream that is cut without close_notify is a failure, not an end") {
+  test::loop_fixture f;
+  f.run([](net::loop& l) -> net::task<void> {
+    tls_pair t(l);
+    io near, far;
+    co_await shake_both(l, t, near, far);
+    t.near.reset_on_close();
+    t.near.close();
+    std::array<char, 16> room;
+    (void)co_await t.far.readable();
+    CHECK(t.far.try_read(room).what == io::kind::failed);
+  }(f.loop));
+}
+
+TEST_CASE("megabytes both ways at once over TLS with small kernel buffers arrive as sent") {
+  test::loop_fixture f;
+  f.run([](net::loop& l) -> net::task<void> {
+    tls_pair t(l, true, 4096);
+    io near, far;
+    co_await shake_both(l, t, near, far);
+    std::string one(1'000'000, '\0'), two(700'000, '\0');
+    for (std::size_t i = 0; i < one.size(); ++i) one[i] = static_cast<char>(i * 7);
+    for (std::size_t i = 0; i < two.size(); ++i) two[i] = static_cast<char>(i * 13 + 1);
+    std::string got_one, got_two;
+    bool done[4] = {};
+    net::spawn(send_all(t.near, one, done[0]));
+    net::spawn(send_all(t.far, two, done[1]));
+    net::spawn(receive(t.far, one.size(), got_one, done[2]));
+    net::spawn(receive(t.near, two.size(), got_two, done[3]));
+    co_await test::turn_until(l, [&] { return done[0] && done[1] && done[2] && done[3]; });
+    CHECK((got_one == one));
+    CHECK((got_two == two));
+  }(f.loop));
+}
+
+TEST_CASE("a client that does not trust the certificate fails the handshake and says why") {
+  test::loop_fixture f;
+  f.run([](net::loop& l) -> net::task<void> {
+    tls_pair t(l, false);
+    io near, far;
+    co_await shake_both(l, t, near, far);
+    CHECK(near.what == io::kind::failed);
+    CHECK(far.what == io::kind::failed);
+    CHECK_FALSE(net::verify_failure(t.near.tls()).empty());
+  }(f.loop));
+}
+
+TEST_CASE("a peer that speaks no TLS fails the handshake, one that closes does too") {
+  for (const std::string said : {"GET / HTTP/1.1\r\n\r\n", ""}) {
+    INFO("said '" << said << "'");
+    test::loop_fixture f;
+    f.run([](net::loop& l, std::string text) -> net::task<void> {
+      tls_pair t(l);
+      REQUIRE(::write(t.pair.near, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+      ::shutdown(t.pair.near, SHUT_WR);
+      io last;
+      bool ended = false;
+      net::spawn(shake(t.far, false, last, ended));
+      co_await test::turn_until(l, [&] { return ended; });
+      CHECK(last.what != io::kind::done);
+      CHECK(last.what != io::kind::blocked);
+    }(f.loop, said));
+  }
+}
+
+TEST_CASE("a TLS write that needs input first is resumed by input: the waits are crossed") {
+  test::loop_fixture f;
+  f.run([](net::loop& l) -> net::task<void> {
+    tls_pair t(l);
+    co_await test::turn_until(l, [&] { return t.far.writable().await_ready(); });
+    CHECK(write(t.far, "too early").what == io::kind::blocked);   // the hello has to come first
+    CHECK_FALSE(t.far.writable().await_ready());
+    bool woken = false;
+    net::spawn([](net::socket& s, bool& done) -> net::task<void> {
+      (void)co_await s.writable();
+      done = true;
+    }(t.far, woken));
+    for (int i = 0; i < 3; ++i) co_await net::yield{l};
+    CHECK_FALSE(woken);
+    CHECK(t.near.try_handshake(true).what == io::kind::blocked);   // sends its hello
+    co_await test::turn_until(l, [&] { return woken; });
+    CHECK(woken);
+  }(f.loop));
+}
+
+TEST_CASE("a TLS peer may send tickets at any time: an idle connection with input is alive") {
+  test::loop_fixture f;
+  f.run([](net::loop& l) -> net::task<void> {
+    tls_pair t(l);
+    io near, far;
+    co_await shake_both(l, t, near, far);
+    CHECK(t.near.alive(true));   // the server's TLS 1.3 tickets are unread
+    t.far.close();
+    co_await test::turn_until(l, [&] { return t.near.peer_closed() || t.near.broken(); });
+    CHECK_FALSE(t.near.alive(true));
+  }(f.loop));
+}
