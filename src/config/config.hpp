@@ -124,7 +124,7 @@ struct route {
   std::vector<std::uint16_t> busy_statuses{429, 503};
   std::vector<std::uint16_t> failure_statuses{500, 502, 503, 504};  // count against the worker
   gone_action on_client_gone = gone_action::cancel;
-  half_close_action half_close = half_close_action::wait;
+  half_close_action half_close = half_close_action::abort;
   std::uint64_t body_max = 10ull << 30;
   struct {
     std::string strip_prefix;

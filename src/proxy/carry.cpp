@@ -64,7 +64,9 @@ std::string why_refused(core::refusal why, const std::string& pool) {
 
 net::task<void> refuse(exchange& x, core::refusal why, base::duration retry_after) {
   x.batch = {};
-  const bool serves = why != core::refusal::wait_expired || can_serve(x);
+  // Workers that refuse connections may not have been found out yet: none could be reached.
+  const bool unreached = x.retried_for == core::attempt_end::connect_failed;
+  const bool serves = why != core::refusal::wait_expired || (!unreached && can_serve(x));
   const fault f = fault_of(why, serves);
   co_await answer(x, f, why_refused(why, x.route->pool->name), retry_after);
 }

@@ -68,6 +68,8 @@ net::task<void> door::accept_forever(std::list<acceptor>::iterator a) {
     if (a->watch->readable) co_await net::yield{loop()};
   }
   loop().remove(*a->watch);
+  const std::string& path = a->settings->settings.bind.unix_path;
+  if (!path.empty()) ::unlink(path.c_str());
   ::close(a->fd);
   acceptors_.erase(a);
 }

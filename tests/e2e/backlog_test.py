@@ -153,8 +153,9 @@ class BoundsTest(BacklogCase):
         await self.start({"cost": {"fixed": 1}}, queue={"max_batches": 40})
         self.held.release()
         await self.first
-        self.w1.script = fake_worker.takes(0.5)
-        await raw_client.ask(self.door.front)
+        self.w1.script = fake_worker.takes(0.3)
+        for _ in range(6):  # what a batch costs has to be learned first
+            await raw_client.ask(self.door.front)
         for n in range(41):
             self.task(raw_client.ask(self.door.front, "POST", f"/{n}", (), b"x"))
         await self.door.waiting(40)

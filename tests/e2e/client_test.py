@@ -164,7 +164,7 @@ class HalfCloseTest(WeirCase):
     async def test_a_half_closed_client_may_wait_in_the_queue(self):
         held = fake_worker.Held()
         w1 = await self.worker("w1", held)
-        weir = await self.weir(basic_config([w1.config(slots=1)]))
+        weir = await self.weir(basic_config([w1.config(slots=1)], {"half_close": "wait"}))
         first = self.task(raw_client.ask(weir.front))
         await until(lambda: held.waiting, "the first at the worker")
         client = await self.client(weir.front)
@@ -199,8 +199,8 @@ class GoneTest(WeirCase):
         unread = request_head("POST", "/gone", {"Content-Length": "1000000"}) + b"x" * 100000
         small = request_head("POST", "/gone", {"Content-Length": "1"}) + b"x"
         partly = request_head("POST", "/gone", {"Content-Length": "9"}) + b"x"
-        for data, leave in ((small, "reset"), (unread, "reset"), (unread, "close"),
-                            (partly, "half_close"), (unread, "half_close")):
+        for data, leave in ((small, "close"), (small, "reset"), (unread, "reset"),
+                            (unread, "close"), (partly, "half_close"), (unread, "half_close")):
             with self.subTest(f"{len(data)} bytes, {leave}"):
                 client = await self.client(self.door.front)
                 client.writer.write(data)
