@@ -160,6 +160,8 @@ void server::close() { s_->close(); }
 
 const std::string& server::address() const noexcept { return s_->address; }
 
+std::size_t server::connections() const noexcept { return s_->connections.size(); }
+
 std::uint64_t server::refused_connections() const noexcept { return s_->refused; }
 
 }  // namespace weir::admin

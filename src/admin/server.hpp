@@ -5,6 +5,7 @@
 // only after token, content type, Host and Origin held; heads and bodies are bounded.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -52,6 +53,7 @@ class server {
 
   // "127.0.0.1:9900", "[::1]:9900" or "unix:/path", the kernel's port filled in.
   const std::string& address() const noexcept;
+  std::size_t connections() const noexcept;             // open now
   std::uint64_t refused_connections() const noexcept;   // over connections_max
 
  private:

@@ -268,3 +268,60 @@ TEST_CASE("a client that goes at any point leaves the server well") {
   }
   CHECK(ask(live.address(), get_live).status == 200);
 }
+
+TEST_CASE("an answer larger than the kernel's buffers arrives whole") {
+  live_server live(on_loopback());
+  live.back.pool_views.resize(20000, live.back.pool_views[0]);
+  const auto r = ask(live.address(), "GET /v1/pools HTTP/1.1\r\n" + host + "\r\n");
+  CHECK(r.status == 200);
+  CHECK(r.body.size() > 8000000);
+  CHECK(r.body.ends_with("]}\n"));
+}
+
+TEST_CASE("a client that does not read its answer is cut off, others are not") {
+  auto o = on_loopback();
+  o.request_timeout = 100ms;
+  live_server live(o);
+  live.back.pool_views.resize(40000, live.back.pool_views[0]);
+  raw_client stalled(live.address());
+  stalled.send("GET /v1/pools HTTP/1.1\r\n" + host + "\r\n");
+  // The server works on one thread: the next answer comes while the first one is stuck.
+  raw_client other(live.address());
+  other.send(get_live);
+  CHECK(other.read().status == 200);
+  // Idle now, the other one is closed after the idle time; the stalled one much earlier, and with
+  // only a part of its answer.
+  bool cut = false;
+  while (!cut) live.on_server([&](server& s, fake_backend&) { cut = s.connections() <= 1; });
+  CHECK(stalled.read_to_end().size() < 16000000);
+}
+
+TEST_CASE("a body as large as the limit is taken, one byte more is not") {
+  auto o = on_loopback();
+  o.body_bytes_max = 2000;
+  live_server live(o);
+  const std::string frame = R"({"yaml": ""})";
+  for (const std::size_t size : {1999u, 2000u, 2001u}) {
+    std::string body = frame;
+    body.insert(frame.size() - 2, size - frame.size(), 'y');
+    REQUIRE(body.size() == size);
+    CAPTURE(size);
+    CHECK(ask(live.address(), post("/v1/plan", body)).status == (size <= 2000 ? 200u : 413u));
+  }
+  live.stop();
+  CHECK(live.back.changes.size() == 2);
+}
+
+TEST_CASE("methods and paths that the API does not have keep the connection open") {
+  const live_server live(on_loopback());
+  raw_client client(live.address());
+  for (const auto& [request, status] :
+       {std::pair<std::string, unsigned>{"PATCH /livez HTTP/1.1\r\n" + host + "\r\n", 405},
+        {"GET /nothing HTTP/1.1\r\n" + host + "\r\n", 404},
+        {"GET http://127.0.0.1/livez HTTP/1.1\r\n" + host + "\r\n", 200},
+        {"OPTIONS * HTTP/1.1\r\n" + host + "\r\n", 400}}) {
+    CAPTURE(request);
+    client.send(request);
+    CHECK(client.read().status == status);
+  }
+}
