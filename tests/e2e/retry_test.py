@@ -159,7 +159,9 @@ class RetryTest(RetryCase):
     async def test_all_connections_refused_is_a_wait_for_a_worker_that_ends(self):
         weir = await self.start(fake_worker.echo, fake_worker.echo,
                                 route={"timeout": {"queue": "1s"}},
-                                pool={"health_check": {"interval": "100ms", "fall": 1}})
+                                pool={"health_check": {
+                                    "interval": "100ms", "fast_interval": "100ms",
+                                    "down_interval_max": "100ms", "fall": 1, "rise": 1}})
         for worker in self.workers:
             worker.kill()
         await weir.worker_is("w2", "down")
