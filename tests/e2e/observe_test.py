@@ -45,8 +45,8 @@ class MetricsTest(WeirCase):
                 await fake_worker.echo(request, reply)
         self.w1, self.w2 = [await self.worker(f"w{n}", script) for n in (1, 2)]
         self.door = await self.weir(basic_config([self.w1, self.w2], pool={
-            "balance": "first", "ejection": {"consecutive_failures": 1}, "autoscale": {"min": 1, "max": 2, "hooks": [
-                {"exec": {"command": ["/bin/true"]}}]}}))
+            "balance": "first", "ejection": {"consecutive_failures": 1},
+            "autoscale": {"min": 1, "max": 2, "hooks": [{"exec": {"command": ["/bin/true"]}}]}}))
 
     async def test_every_name_of_the_contract_is_there_with_its_labels(self):
         await self.start()
