@@ -3,7 +3,7 @@
 # work in front of real workers that load a real data set. See deploy/README.md.
 #   --once      stop everything at the end; exit 0 only if every row arrived exactly once
 #   --rows N    a larger (or smaller) run than the real 55,425 rows, from the documented seed
-#   --dir DIR   where the run keeps its files (default: state/quickstart)
+#   --dir DIR   where the run keeps its files (default: state/quickstart, in the project's folder)
 #   --stop      stop what an earlier run left running
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
