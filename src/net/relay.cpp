@@ -134,9 +134,10 @@ task<relay_end> fill(loop& l, body_source& s, buffer& b, buffer_pool& buffers,
     if (!s.from->readable().await_ready()) {
       b.release();
       progress.waits_for_source = true;
-      const wake woken = co_await s.from->readable();
-      if (woken == wake::interrupted) co_return relay_end::interrupted;
     }
+    // Also when it is ready: an interrupt counts as ready, and only the await uses it up.
+    const wake woken = co_await s.from->readable();
+    if (woken == wake::interrupted) co_return relay_end::interrupted;
     if (!b) b = buffers.take();
     const io r = s.from->try_read(room_for(s, b));
     if (r.what == io::kind::blocked) continue;

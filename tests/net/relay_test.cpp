@@ -227,6 +227,29 @@ TEST_CASE("an interrupt ends a relay that waits on either side, and its buffer g
   }
 }
 
+TEST_CASE("an interrupt that came before the wait ends the relay, with and without bytes to read") {
+  for (const bool has_bytes : {true, false}) {
+    INFO((has_bytes ? "bytes to read" : "nothing to read"));
+    test::loop_fixture f;
+    f.run([](net::loop& l, bool bytes) -> net::task<void> {
+      test::socket_pair in, out;
+      net::socket client, source, sink, worker;
+      client.open(l, in.near), source.open(l, in.far), sink.open(l, out.near), worker.open(l, out.far);
+      net::relay_progress progress;
+      if (bytes) (void)co_await net::write_all(l, client, "some", progress);
+      co_await net::yield{l};
+      net::buffer_pool buffers(4096, 4);
+      net::body_source s;
+      s.from = &source, s.kind = body_kind::length, s.left = 1000;
+      net::body_sink k{&sink, body_kind::length, {}, 0};
+      source.interrupt();   // as a deadline does while the relay lets others have their turn
+      const relay_end end = co_await net::relay(l, s, k, buffers, progress, nullptr);
+      CHECK(end == relay_end::interrupted);
+      CHECK(buffers.taken() == 0);
+    }(f.loop, has_bytes));
+  }
+}
+
 TEST_CASE("a peer that closed its side makes the sink fail, not the source") {
   test::loop_fixture f;
   f.run([](net::loop& l) -> net::task<void> {
