@@ -130,7 +130,8 @@ net::task<void> attempt::send() {
   if (!x_.route_settings().rewrite.preserve_host) write_forwarded_head(x_, link_->target->host);
   const std::size_t common = x_.request_head.size();
   http::finish_request_head(ticket_.grant().attempt, x_.request_head);
-  if (x_.attempts == 1 && x_.wants_copy()) x_.copy.start(*x_.plan);
+  // At the first attempt that sends anything: those before it may have found no connection.
+  if (x_.upload.taken == 0 && !x_.copy.keeping() && x_.wants_copy()) x_.copy.start(*x_.plan);
   x_.upload.replay = x_.copy.bytes();
   request_begun_ = true;
   x_.sent_last = loop_.now();
