@@ -126,7 +126,7 @@ class backend {
                                          std::size_t limit) = 0;
   virtual answer<std::string> explain(std::string_view batch) = 0;   // in whichever pool it is
   virtual answer<scale_view> scale(std::string_view pool) = 0;
-  virtual std::string config_text() = 0;                // in force, secrets left out
+  virtual std::string config_json() = 0;                // in force, secrets left out
   virtual event_page events(std::uint64_t since, std::size_t limit) = 0;   // sequence > since
 
   // --- configuration -------------------------------------------------------------------------

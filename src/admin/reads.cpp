@@ -135,7 +135,9 @@ void read_explain(const call& c) {
   reply_json(c, {{"batch", batch}, {"text", *text}});
 }
 
-void read_config(const call& c) { reply_json(c, {{"yaml", c.back.config_text()}}); }
+void read_config(const call& c) {
+  c.reply({200, "application/json", c.back.config_json() + "\n", {}});
+}
 
 void read_events(const call& c) {
   const auto since = query_number(c, "since", 0);

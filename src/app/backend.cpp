@@ -85,7 +85,7 @@ admin::answer<admin::scale_view> instance::scale(std::string_view pool) {
   return no_pool(pool);
 }
 
-std::string instance::config_text() { return config::dump_json(settings_); }
+std::string instance::config_json() { return config::dump_json(settings_); }
 
 admin::event_page instance::events(std::uint64_t since, std::size_t limit) {
   return journal_.since(since, limit);

@@ -47,7 +47,8 @@ base::result<void, std::string> instance::start() {
     access_ = std::move(*opened);
   }
   metrics_ = std::make_unique<telemetry::registry>(threads + 1);
-  front_ = std::make_unique<app::front>(threads, access_.get());
+  front_ = std::make_unique<app::front>(threads, access_.get(),
+                                        settings_.limits.relay_buffer_bytes);
   probes_ = std::make_unique<probe::runner>(
       io_, probe::runner::limit_default, [this](const probe::subject& who, const probe::outcome& o) {
         for (auto& [pool_name, c] : crews_)

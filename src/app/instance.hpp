@@ -47,7 +47,7 @@ class instance final : public admin::backend {
                                         std::size_t limit) override;
   admin::answer<std::string> explain(std::string_view batch) override;
   admin::answer<admin::scale_view> scale(std::string_view pool) override;
-  std::string config_text() override;
+  std::string config_json() override;
   admin::event_page events(std::uint64_t since, std::size_t limit) override;
   void reload(admin::done<admin::change_report> told) override;
   void plan(std::optional<std::string> yaml, admin::done<admin::change_report> told) override;

@@ -60,9 +60,9 @@ const section& limits_section() {
           leaf<&T::linger_timeout>("linger_timeout", span(0s, 1min),
                                    "How long those bytes are waited for.",
                                    "The connection is closed."),
-          leaf<&T::relay_buffer_bytes>(
+          needs_restart(leaf<&T::relay_buffer_bytes>(
               "relay_buffer_bytes", bytes(4 * kib, 16 * mib),
-              "Buffer for one direction of a body on its way; the sender waits while it is full."),
+              "Buffer for one direction of a body on its way; the sender waits while it is full.")),
       },
       check_limits};
   return s;

@@ -10,6 +10,7 @@ namespace {
 
 using core::attempt_end;
 
+constexpr base::duration stale_window = std::chrono::milliseconds(100);
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 
 fault fault_of(connect_outcome::kind k) {
@@ -253,10 +254,11 @@ net::task<bool> attempt::take_interim() {
   co_return false;
 }
 
-// A reused connection that ends before a byte of the answer was most likely closed before it saw the
-// request: nobody's fault (RFC 9112 section 9.3.1).
+// A reused connection that ends at once, before a byte of the answer, was most likely closed before
+// it saw the request: nobody's fault (RFC 9112 section 9.3.1). Later, it is the worker's.
 void attempt::closed_without_answer() {
-  const bool stale = link_->uses > 0 && response_.empty();
+  const bool at_once = loop_.now() - x_.sent_last < stale_window;
+  const bool stale = link_->uses > 0 && response_.empty() && at_once;
   failure_ = {stale ? attempt_end::stale_connection : attempt_end::failed, fault::worker_closed,
               "worker '" + x_.worker + "' closed the connection before it answered"};
 }
@@ -312,7 +314,7 @@ net::task<attempt_next> attempt::give_up(core::grant& next) {
   const core::verdict v = ticket_.finish(report, loop_.now());
   if (abandoned) {
     x_.worker_socket = nullptr;
-    link_->home.abandon(std::move(link_), *x_.route->pool->gate, batch,
+    link_->home.abandon(std::move(link_), x_.route->pool->gate, batch,
                         x_.route->pool->abandoned_hold);
   }
   part_with_link();

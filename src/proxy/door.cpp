@@ -24,8 +24,8 @@ void wake_acceptor(void* context) {
 }  // namespace
 
 door::door(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed,
-           connection_count connections)
-    : hall_(l, access, tenant_seed), connections_(std::move(connections)) {
+           std::size_t relay_buffer_bytes, connection_count connections)
+    : hall_(l, access, tenant_seed, relay_buffer_bytes), connections_(std::move(connections)) {
   l.set_tick({[this] { return due(); }, [this](instant now) { tick(now); }});
 }
 

@@ -3,18 +3,24 @@
 #include <openssl/rand.h>
 #include <time.h>
 
+#include <utility>
+
 #include "base/check.hpp"
+#include "http/structured.hpp"
 #include "proxy/exchange.hpp"
 
 namespace weir::proxy {
 namespace {
 
 constexpr std::size_t exchanges_kept = 1024;
+constexpr std::size_t buffers_kept = 64;
 
 }  // namespace
 
-hall::hall(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed)
-    : loop(l), shard(l.index()), log(access), seed(tenant_seed), waiting(l.index()) {}
+hall::hall(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed,
+           std::size_t relay_buffer_bytes)
+    : loop(l), shard(l.index()), log(access), seed(tenant_seed), waiting(l.index()),
+      bodies(relay_buffer_bytes, buffers_kept) {}
 
 hall::~hall() = default;
 
@@ -49,6 +55,12 @@ std::int64_t hall::wall_ms() const noexcept {
   timespec t;
   clock_gettime(CLOCK_REALTIME_COARSE, &t);
   return std::int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1'000'000;
+}
+
+std::string_view hall::http_date() noexcept {
+  const std::int64_t second = wall_ms() / 1000;
+  if (std::exchange(dated_second_, second) != second) date_ = http::make_http_date(second).view();
+  return date_;
 }
 
 }  // namespace weir::proxy

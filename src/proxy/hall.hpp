@@ -19,7 +19,8 @@ namespace weir::proxy {
 class exchange;
 
 struct hall {
-  hall(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed);
+  hall(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed,
+       std::size_t relay_buffer_bytes);
   ~hall();
 
   net::loop& loop;
@@ -29,7 +30,7 @@ struct hall {
   plan_ptr plan;
   waiting_room waiting;
   net::buffer_pool heads{4 * 1024, 1024};
-  net::buffer_pool bodies{64 * 1024, 64};
+  net::buffer_pool bodies;
   bool draining = false;                  // no new work on kept-alive connections
   std::string scratch;                    // of the router
 
@@ -39,10 +40,13 @@ struct hall {
   // 32 hex digits of unguessable randomness.
   void write_random_hex(char* out, std::size_t digits);
   std::int64_t wall_ms() const noexcept;  // Unix time of this turn
+  std::string_view http_date() noexcept;  // for Date; made anew once a second
 
  private:
   std::array<unsigned char, 1024> random_{};
   std::size_t random_used_ = 1024;
+  std::int64_t dated_second_ = -1;
+  std::string date_;
   std::vector<std::unique_ptr<exchange>> exchanges_;
 };
 

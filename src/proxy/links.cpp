@@ -94,8 +94,9 @@ void links::idle_departed(void* context) {
 
 void links::idle_expired(void* context) { idle_departed(context); }
 
-void links::abandon(link_ptr l, pool_gate& gate, core::batch_id batch, base::duration hold) {
-  l->held_gate = &gate;
+void links::abandon(link_ptr l, std::shared_ptr<pool_gate> gate, core::batch_id batch,
+                    base::duration hold) {
+  l->held_gate = std::move(gate);
   l->held_batch = batch;
   l->socket.clear_interrupts();
   l->socket.shutdown_send();

@@ -45,7 +45,7 @@ struct link {
   base::duration idle_max{};         // the worker's Keep-Alive: timeout may allow more
   net::timer expiry;
   // Set while an abandoned attempt holds its slot: see links::abandon.
-  pool_gate* held_gate = nullptr;
+  std::shared_ptr<pool_gate> held_gate;   // its pool may leave the configuration meanwhile
   core::batch_id held_batch;
 };
 using link_ptr = std::unique_ptr<link>;
@@ -68,7 +68,8 @@ class links {
   void give_back(link_ptr l);
   // The attempt on it was given up: nothing more is sent, what comes is thrown away, and the slot is
   // released when the worker closes (or `hold` passes, when core frees it by itself).
-  void abandon(link_ptr l, pool_gate& gate, core::batch_id batch, base::duration hold);
+  void abandon(link_ptr l, std::shared_ptr<pool_gate> gate, core::batch_id batch,
+               base::duration hold);
 
   // Closes idle connections and ends the wait for abandoned ones.
   void close_all();

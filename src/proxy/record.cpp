@@ -54,7 +54,9 @@ void write_line(const exchange& x, outcome how) {
 
 const counter_ptr* limit_of(const exchange& x) {
   switch (x.failed) {
-    case fault::head_too_large: return &x.plan->hits.head_bytes;
+    case fault::head_too_large:
+      return x.head.fields.size() < x.plan->head_limits.fields_max ? &x.plan->hits.head_bytes
+                                                                   : &x.plan->hits.fields;
     case fault::target_too_long: return &x.plan->hits.target_bytes;
     default: return nullptr;
   }

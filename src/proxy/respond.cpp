@@ -46,6 +46,7 @@ void write_answer(exchange& x, const answer_kind& kind, std::string_view detail,
   if (kind.status == 429 || kind.status == 503)
     p.retry_after_seconds = std::max(1, whole_seconds(retry_after));
   p.keep_alive = x.keep_alive;
+  p.date = x.in.http_date();
   p.to_head = x.is_head;
   http::write_problem(p, out);
 }
@@ -116,6 +117,7 @@ http::body_kind attempt::write_head() {
   f.queue_ms = milliseconds(x_.queued);
   f.worker_ms = milliseconds(x_.first_byte - x_.sent_last);
   f.client_minor = x_.client_minor_zero ? 0 : 1;
+  f.date = x_.in.http_date();
   x_.keep_alive = x_.keep_alive && x_.upload.complete() && !x_.in.draining;
   f.keep_alive = x_.keep_alive;
   out_.clear();
@@ -194,7 +196,7 @@ void attempt::finish(attempt_end end, bool abandoned) {
   const core::batch_id batch = std::exchange(x_.batch, {});
   if (!abandoned) return;
   x_.worker_socket = nullptr;
-  link_->home.abandon(std::move(link_), *x_.route->pool->gate, batch, x_.route->pool->abandoned_hold);
+  link_->home.abandon(std::move(link_), x_.route->pool->gate, batch, x_.route->pool->abandoned_hold);
 }
 
 base::duration attempt::worker_retry_after() const {

@@ -34,7 +34,7 @@ TEST_CASE("the client gets what the API says") {
   REQUIRE(got.has_value());
   CHECK(got->status == 200);
   CHECK(got->content_type == "application/json");
-  CHECK(got->body == "{\"yaml\":\"threads: auto\\n\"}\n");
+  CHECK(got->body == "{\"threads\":\"auto\"}\n");
 }
 
 TEST_CASE("the client takes a name, and slashes at the end of its address") {

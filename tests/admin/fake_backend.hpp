@@ -22,7 +22,7 @@ class fake_backend final : public backend {
                                  std::size_t limit) override;
   answer<std::string> explain(std::string_view batch) override;
   answer<scale_view> scale(std::string_view pool) override;
-  std::string config_text() override { return "threads: auto\n"; }
+  std::string config_json() override { return R"({"threads":"auto"})"; }
   event_page events(std::uint64_t since, std::size_t limit) override;
 
   void reload(done<change_report> tell) override;
