@@ -41,7 +41,8 @@ struct arguments {
   bool wait = false;
 };
 
-CLI::App* remote_verb(CLI::App& app, arguments& a, const std::string& verb, const std::string& help) {
+CLI::App* remote_verb(CLI::App& app, arguments& a, const std::string& verb,
+                      const std::string& help) {
   CLI::App* sub = app.add_subcommand(verb, help);
   sub->add_option("--admin", a.remote.admin, "address of the admin API")->capture_default_str();
   sub->add_option("--token-file", a.remote.token_file, "file that holds the admin token");

@@ -1,5 +1,5 @@
-// The command line: one verb, its options, what it prints. Main thread of a process of its own, save
-// for `serve`.
+// The command line: one verb, its options, what it prints. Main thread of a process of its own,
+// save for `serve`.
 #pragma once
 
 namespace weir::app {

@@ -193,8 +193,8 @@ void crew::retire() {
 void crew::tick(instant now) {
   for (auto m = members_.begin(); m != members_.end(); ++m) {
     if (!m->second.lease || !m->second.lease->expire(now)) continue;
-    s_.journal.add(telemetry::level::warning, name(), "lease_lost", m->second.settings.settings.name,
-                   "not renewed in time: draining and removing");
+    s_.journal.add(telemetry::level::warning, name(), "lease_lost",
+                   m->second.settings.settings.name, "not renewed in time: draining and removing");
     leave(m, "its lease was not renewed in time");
   }
   if (!retiring_ || with([](core::pool& p, instant) { return p.waiting(); }) > 0) return;

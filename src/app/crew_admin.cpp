@@ -49,7 +49,8 @@ std::vector<admin::worker_status> crew::workers() const {
     if (const auto m = members_.find(s.view.id); m != members_.end()) {
       s.url = config::to_string(m->second.settings.url);
       s.registered = m->second.registered;
-      if (m->second.lease) s.lease_seconds = base::to_seconds(m->second.lease->next_deadline() - now);
+      if (m->second.lease)
+        s.lease_seconds = base::to_seconds(m->second.lease->next_deadline() - now);
     }
     all.push_back(std::move(s));
   }
@@ -153,7 +154,8 @@ void crew::collect(telemetry::sink& out) const {
   out.gauge(queue_cost, pool, v.waiting_cost);
   out.gauge(queue_oldest, pool, v.oldest_seconds);
   out.gauge(queue_drain, pool, v.drain_seconds);
-  if (settings_.settings.autoscale) out.gauge(autoscale_desired, pool, v.desired.value_or(v.workers));
+  if (settings_.settings.autoscale)
+    out.gauge(autoscale_desired, pool, v.desired.value_or(v.workers));
   const auto hits = [&](const char* limit, std::uint64_t n) {
     out.counter(limit_hits, {{"limit", "pools." + name() + "." + limit}}, static_cast<double>(n));
   };

@@ -1,4 +1,5 @@
-// A pool's scale hooks: what core decides goes to the courier, what became of it to log and metrics.
+// A pool's scale hooks: what core decides goes to the courier, what became of it to log and
+// metrics.
 #include "app/crew.hpp"
 
 namespace weir::app {

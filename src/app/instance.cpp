@@ -49,11 +49,12 @@ base::result<void, std::string> instance::start() {
   metrics_ = std::make_unique<telemetry::registry>(threads + 1);
   front_ = std::make_unique<app::front>(threads, access_.get(),
                                         settings_.limits.relay_buffer_bytes);
-  probes_ = std::make_unique<probe::runner>(
-      io_, probe::runner::limit_default, [this](const probe::subject& who, const probe::outcome& o) {
-        for (auto& [pool_name, c] : crews_)
-          if (c->number() == who.pool) c->probed(who.worker, o);
-      });
+  probes_ =
+      std::make_unique<probe::runner>(io_, probe::runner::limit_default,
+                                      [this](const probe::subject& who, const probe::outcome& o) {
+                                        for (auto& [pool_name, c] : crews_)
+                                          if (c->number() == who.pool) c->probed(who.worker, o);
+                                      });
   prepared p = prepare(settings_);
   if (!p.mistakes.empty()) {
     discard(p);
@@ -76,7 +77,8 @@ base::result<void, std::string> instance::open_surfaces() {
   auto opened = admin::server::open(io_, *this, o);
   if (!opened) return "admin.bind " + config::to_string(o.bind) + ": " + opened.error();
   admin_ = std::move(*opened);
-  telemetry::log(telemetry::level::info, "listening", {{"name", "admin"}, {"address", admin_->address()}});
+  telemetry::log(telemetry::level::info, "listening",
+                 {{"name", "admin"}, {"address", admin_->address()}});
   if (!settings_.registration) return {};
   const config::registration& r = *settings_.registration;
   o.surface = admin::surface::registration;

@@ -1,6 +1,6 @@
 // A running weir: the composition root. Owns the control thread's parts (crews, probes, admin
-// surfaces, journal) and the front with its loops; starts them, reloads them, drains them. All of it
-// on the control thread, which runs `io`.
+// surfaces, journal) and the front with its loops; starts them, reloads them, drains them. All of
+// it on the control thread, which runs `io`.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -31,8 +31,8 @@ class instance final : public admin::backend {
 
   // Error: what could not be opened or bound.
   base::result<void, std::string> start();
-  // Drains (readiness fails, listeners close after drain_delay, batches finish within drain_timeout)
-  // and calls back when everything has ended. A second call makes it end at once.
+  // Drains (readiness fails, listeners close after drain_delay, batches finish within
+  // drain_timeout) and calls back when everything has ended. A second call makes it end at once.
   void shut_down(std::function<void()> ended);
   void reopen_logs();
   void reload_from_file(std::string_view why);

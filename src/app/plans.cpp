@@ -17,7 +17,8 @@ proxy::pool_plan plan_pool(const plan_sources& from, const crew& c, unsigned loo
   for (std::size_t i = 0; i < proxy::wait_outcomes; ++i)
     p.queue_wait[i] = from.metrics.histogram(
         names::queue_wait,
-        {{"pool", p.name}, {"outcome", std::string(proxy::name(static_cast<proxy::wait_outcome>(i)))}});
+        {{"pool", p.name},
+         {"outcome", std::string(proxy::name(static_cast<proxy::wait_outcome>(i)))}});
   for (std::size_t i = 0; i < proxy::attempt_ends; ++i)
     p.retries[i] = from.metrics.counter(
         names::retries,
@@ -92,7 +93,8 @@ proxy::plan_ptr make_plan(const plan_sources& from, unsigned loop) {
   p->replay = from.replay;
   p->hits = make_limit_counters(from.metrics);
   p->unrouted = from.metrics.counter(
-      names::batches, {{"pool", ""}, {"route", ""}, {"outcome", std::string(name(outcome::bad_request))}});
+      names::batches,
+      {{"pool", ""}, {"route", ""}, {"outcome", std::string(name(outcome::bad_request))}});
   return p;
 }
 

@@ -1,4 +1,6 @@
-// Makes the plan that a loop works by out of the configuration and the crews. Control thread.
+// Makes the plan that a loop works by out of the configuration and the crews; called by the
+// instance at start and after every reload, on the control thread. Each loop gets a plan of its
+// own.
 #pragma once
 
 #include <map>

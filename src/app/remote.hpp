@@ -1,4 +1,5 @@
 // The verbs that talk to a running weir through its admin API: ask, print, say what went wrong.
+// Called by the command line, in a process of its own; blocking.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// `weir serve`: reads the configuration, runs an instance until a signal ends it. Main thread.
+// `weir serve`: reads the configuration, runs an instance until a signal ends it. Called by the
+// command line on the main thread, which becomes the control thread.
 #pragma once
 
 #include <string>

@@ -8,5 +8,6 @@ namespace weir::base {
 
 }  // namespace weir::base
 
-#define WEIR_CHECK(condition) \
-  (static_cast<bool>(condition) ? void(0) : ::weir::base::check_failed(__FILE__, __LINE__, #condition))
+#define WEIR_CHECK(condition)             \
+  (static_cast<bool>(condition) ? void(0) \
+                                : ::weir::base::check_failed(__FILE__, __LINE__, #condition))

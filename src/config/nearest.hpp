@@ -1,4 +1,5 @@
-// "did you mean": the known word nearest to a mistyped one. Pure, any thread.
+// "did you mean": the known word nearest to a mistyped one. Used by the reader for keys and
+// names that nobody knows. Pure, any thread.
 #pragma once
 
 #include <cstddef>

@@ -25,11 +25,15 @@ class deadlines {
   // The exchange begins; total runs from here on.
   void begin(const time_limits& limits, instant now) noexcept;
 
-  void connecting(instant now) noexcept { set(deadline::connect, base::after(now, limits_.connect)); }
+  void connecting(instant now) noexcept {
+    set(deadline::connect, base::after(now, limits_.connect));
+  }
   void connected() noexcept { set(deadline::connect, base::never); }
   // Body bytes are due from the client (or nothing is any more).
   void upload_due(bool due) noexcept { upload_ = due; }
-  void request_sent(instant now) noexcept { set(deadline::response, base::after(now, limits_.response)); }
+  void request_sent(instant now) noexcept {
+    set(deadline::response, base::after(now, limits_.response));
+  }
   void response_begun() noexcept { set(deadline::response, base::never); }
   void download_due(bool due) noexcept { download_ = due; }
   // The attempt is over: only total runs.

@@ -33,11 +33,11 @@ enum class probe_kind : std::uint8_t { none, http, tcp };
 struct health_settings {
   probe_kind kind = probe_kind::http;
   duration interval = 5s;            // between probes of a worker that is settled and up
-  duration fast_interval = 1s;       // while in transition (checking, or some rises or falls counted)
+  duration fast_interval = 1s;  // while in transition (checking, or some rises or falls counted)
   duration down_interval_max = 60s;  // a down worker's probes back off by doubling up to this
   duration timeout = 3s;
   std::uint32_t fall = 3;            // failed probes in a row that take a worker down
-  std::uint32_t rise = 2;            // good probes in a row that bring it back; the first proof needs 1
+  std::uint32_t rise = 2;  // good probes in a row that bring it back; the first proof needs 1
   double jitter = 0.2;               // each interval is drawn from interval x (1 +- jitter)
 };
 
@@ -67,7 +67,7 @@ struct autoscale_settings {
   std::uint32_t min = 1;
   std::uint32_t max = 1;
   duration objective = 2min;        // the longest that a batch should wait
-  duration sustain = 10s;           // backlog must last this long before more than the base is asked
+  duration sustain = 10s;  // backlog must last this long before more than the base is asked
   duration startup_time = 60s;      // until an asked-for worker takes work; learned once seen
   double target_utilization = 0.8;
   duration scale_in_window = 5min;

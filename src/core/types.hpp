@@ -34,7 +34,7 @@ struct batch_facts {
   std::uint32_t route = 0;        // from pool::route(name): selects the cost model
   std::uint64_t tenant_hash = 0;  // 0 with an empty name: the anonymous tenant
   std::string_view tenant{};      // copied when the tenant is new
-  std::string_view label{};        // weir's public batch id, for admin pages; copied, 32 chars at most
+  std::string_view label{};  // weir's public batch id, for admin pages; copied, 32 chars at most
   double units = 0;               // declared work; 0: not known
   std::uint64_t affinity = 0;     // for balance::hash
   std::uint64_t held_bytes = 0;   // body bytes that weir itself holds while it waits
@@ -157,7 +157,8 @@ struct probe_order {
 };
 
 // What calls on a pool leave for the shell to carry out, in order. The shell swaps it out under the
-// lock and acts after unlocking; vectors keep their capacity, so the steady state allocates nothing.
+// lock and acts after unlocking; vectors keep their capacity, so the steady state allocates
+// nothing.
 struct effects {
   std::vector<grant> grants{};
   std::vector<eviction> evictions{};

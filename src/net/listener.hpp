@@ -1,5 +1,6 @@
-// Listening sockets. TCP ones are opened once per loop with SO_REUSEPORT, so that the kernel spreads
-// connections; a unix socket is opened once. Options that accepted sockets inherit are set here.
+// Listening sockets. TCP ones are opened once per loop with SO_REUSEPORT, so that the kernel
+// spreads connections; a unix socket is opened once. Options that accepted sockets inherit are set
+// here.
 #pragma once
 
 #include <string>

@@ -131,7 +131,8 @@ struct yield {
 void interrupt_reader(loop& l, watch& w);
 void interrupt_writer(loop& l, watch& w);
 
-// One coroutine waits, another (or a callback on the same loop) rings; a ring before the wait counts.
+// One coroutine waits, another (or a callback on the same loop) rings; a ring before the wait
+// counts.
 class signal {
  public:
   explicit signal(loop& l) noexcept : loop_(l) {}

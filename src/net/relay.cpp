@@ -32,7 +32,9 @@ class gathered {
   }
   bool full() const noexcept { return runs_ == runs_max; }
   bool empty() const noexcept { return count_ == 0; }
-  std::span<const iovec> left() const noexcept { return {vectors_.data() + first_, count_ - first_}; }
+  std::span<const iovec> left() const noexcept {
+    return {vectors_.data() + first_, count_ - first_};
+  }
   bool all_sent() const noexcept { return first_ == count_; }
 
   void sent(std::size_t n) noexcept {

@@ -1,6 +1,7 @@
 // Moves one message's body from a socket to a socket with bounded memory: takes the framing off on
-// one side and puts the right one on at the other. Used by sessions for both directions, on one loop.
-// The caller interrupts the sockets to stop it, and watches `moved` and `last_progress` for deadlines.
+// one side and puts the right one on at the other. Used by sessions for both directions, on one
+// loop. The caller interrupts the sockets to stop it, and watches `moved` and `last_progress` for
+// deadlines.
 #pragma once
 
 #include <cstdint>

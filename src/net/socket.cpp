@@ -89,7 +89,8 @@ io socket::try_write(std::span<const iovec> from) {
 
 io socket::read_tls(std::span<char> into) {
   ERR_clear_error();
-  const int n = SSL_read(tls_, into.data(), static_cast<int>(std::min(into.size(), std::size_t{1} << 30)));
+  const int n =
+      SSL_read(tls_, into.data(), static_cast<int>(std::min(into.size(), std::size_t{1} << 30)));
   if (n > 0) return {io::kind::done, static_cast<std::size_t>(n), {}};
   return tls_outcome(n, true);
 }

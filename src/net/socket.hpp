@@ -1,5 +1,5 @@
-// A stream on one loop: a non-blocking descriptor, plain or under TLS. try_* never wait and say what
-// happened; the wait_* awaitables resume when it is worth trying again. Closing is immediate.
+// A stream on one loop: a non-blocking descriptor, plain or under TLS. try_* never wait and say
+// what happened; the wait_* awaitables resume when it is worth trying again. Closing is immediate.
 // Not movable: coroutines hold references to its watch. Used by one loop's thread only.
 #pragma once
 
@@ -62,7 +62,7 @@ class socket {
   void on_departure(watch::departed_action action, void* context) noexcept;
 
   void shutdown_send() noexcept;          // TLS: close_notify first
-  void reset_on_close() noexcept;         // the peer sees a reset: a broken answer must not look whole
+  void reset_on_close() noexcept;  // the peer sees a reset: a broken answer must not look whole
   void close() noexcept;
 
  private:

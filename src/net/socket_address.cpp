@@ -14,7 +14,9 @@ base::error_code error(boost::system::errc::errc_t e) {
   return boost::system::errc::make_error_code(e);
 }
 
-const sockaddr_in& v4(const socket_address& e) { return reinterpret_cast<const sockaddr_in&>(e.storage); }
+const sockaddr_in& v4(const socket_address& e) {
+  return reinterpret_cast<const sockaddr_in&>(e.storage);
+}
 const sockaddr_in6& v6(const socket_address& e) {
   return reinterpret_cast<const sockaddr_in6&>(e.storage);
 }

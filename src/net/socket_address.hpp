@@ -1,4 +1,5 @@
-// A socket address as the kernel takes it: TCP over v4 or v6, or a unix path. Plain value.
+// A socket address as the kernel takes it: TCP over v4 or v6, or a unix path. Plain
+// value, any thread; names are not looked up here.
 #pragma once
 
 #include <sys/socket.h>

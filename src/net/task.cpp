@@ -27,7 +27,9 @@ struct free_lists {
 
 thread_local free_lists frames;
 
-constexpr std::size_t class_of(std::size_t bytes) { return (bytes + class_bytes - 1) / class_bytes; }
+constexpr std::size_t class_of(std::size_t bytes) {
+  return (bytes + class_bytes - 1) / class_bytes;
+}
 
 }  // namespace
 

@@ -1,6 +1,7 @@
-// Deadlines of connections: a table per loop, turned by the loop, without locks. A timer is a member
-// of what it watches; arming it again to a later instant is one store (it moves when its old place
-// comes up), so a deadline per request costs nothing. Fires late by one slot at most, never early.
+// Deadlines of connections: a table per loop, turned by the loop, without locks. A timer is a
+// member of what it watches; arming it again to a later instant is one store (it moves when its old
+// place comes up), so a deadline per request costs nothing. Fires late by one slot at most, never
+// early.
 #pragma once
 
 #include <array>

@@ -38,7 +38,8 @@ std::string detail_of(fault why) {
   switch (why) {
     case fault::connect_timeout: return "no connection within the route's timeout.connect";
     case fault::response_timeout: return "no response head within the route's timeout.response";
-    case fault::worker_stalled: return "no byte moved at the worker for the route's timeout.progress";
+    case fault::worker_stalled:
+      return "no byte moved at the worker for the route's timeout.progress";
     case fault::body_stalled: return "no byte of the body came for the route's timeout.progress";
     case fault::total_timeout: return "the batch was not done within the route's timeout.total";
     case fault::body_broken: return "the body's chunked framing is broken (RFC 9112 section 7.1)";

@@ -1,6 +1,7 @@
 // One attempt of a batch on a worker: reach it, send the request (its body, when long, by a child
 // coroutine while the response is awaited), read the response's head, and either relay the response
-// or hand the batch back to core for another attempt. Lives in the frame of run_attempt, on one loop.
+// or hand the batch back to core for another attempt. Lives in the frame of run_attempt, on one
+// loop.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// The way of a batch through the proxy: route, admit, wait for a slot, attempt until it is answered.
+// The way of a batch through the proxy: route, admit, wait for a slot, attempt until it is
+// answered.
 #include <algorithm>
 #include <cctype>
 
@@ -43,7 +44,8 @@ std::string why_refused(core::refusal why, const std::string& pool) {
       return "pool '" + pool + "' holds as many waiting batches as queue.max_batches allows; send "
              "it again after Retry-After";
     case core::refusal::queue_bytes_full:
-      return "pool '" + pool + "' holds as many bytes of waiting batches as queue.max_bytes allows; "
+      return "pool '" + pool +
+             "' holds as many bytes of waiting batches as queue.max_bytes allows; "
              "send it again after Retry-After";
     case core::refusal::deadline:
       return "the batch's Weir-Deadline cannot be met by pool '" + pool + "' with the work that is "

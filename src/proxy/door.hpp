@@ -1,6 +1,6 @@
-// A loop's part of the front door: its listening sockets, its sessions, its plan. The control thread
-// makes one per loop and speaks to it by posts; everything here runs on the loop's thread, save the
-// constructor, and the destructor after the loop has ended.
+// A loop's part of the front door: its listening sockets, its sessions, its plan. The control
+// thread makes one per loop and speaks to it by posts; everything here runs on the loop's thread,
+// save the constructor, and the destructor after the loop has ended.
 #pragma once
 
 #include <functional>
@@ -25,7 +25,8 @@ class door {
   door(const door&) = delete;
   door& operator=(const door&) = delete;
 
-  // Who gets an accepted connection, when not this door: for listeners that only one loop accepts on.
+  // Who gets an accepted connection, when not this door: for listeners that only one loop accepts
+  // on.
   using hand_over = std::function<void(int fd, const net::socket_address& peer, listener_ptr)>;
 
   void publish(plan_ptr p);
@@ -37,7 +38,7 @@ class door {
   void close_listeners();
   void host(int fd, const net::socket_address& peer, listener_ptr settings);
 
-  void drain();                                      // idle connections go, others after their batch
+  void drain();  // idle connections go, others after their batch
   void abort_sessions();                             // drain_timeout passed
   // Calls back when no session is left (at once if there is none).
   void when_empty(std::function<void()> told);

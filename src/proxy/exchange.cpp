@@ -31,7 +31,8 @@ void exchange::begin(session& s, instant now) {
   owner = &s;
   plan = in.plan;
   route = nullptr;
-  for (std::string* text : {&request_head, &method, &tenant, &target, &host, &worker}) text->clear();
+  for (std::string* text : {&request_head, &method, &tenant, &target, &host, &worker})
+    text->clear();
   idempotent = has_key = is_head = expects_continue = false;
   keep_alive = client_minor_zero = response_begun = cut_short = client_lost = false;
   upload = net::body_source{};

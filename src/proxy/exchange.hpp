@@ -1,6 +1,7 @@
-// One batch on its way: the request as read, what the plan says of it, its place in core, the body's
-// source, and everything that the access log will say. Owned by the coroutine that serves it; other
-// events of its loop (deadlines, a client that left) reach it through stop(). Objects are reused.
+// One batch on its way: the request as read, what the plan says of it, its place in core, the
+// body's source, and everything that the access log will say. Owned by the coroutine that serves
+// it; other events of its loop (deadlines, a client that left) reach it through stop(). Objects are
+// reused.
 #pragma once
 
 #include <array>
@@ -32,7 +33,7 @@ class exchange {
 
   // The batch cannot go on: whoever waits for it is woken. The first reason stands.
   void stop(fault why);
-  void go_on() noexcept;                    // to another attempt: an attempt's own stop is forgotten
+  void go_on() noexcept;  // to another attempt: an attempt's own stop is forgotten
   bool stopped() const noexcept { return stop_ != fault::none; }
   fault stop_reason() const noexcept { return stop_; }
 
@@ -65,7 +66,7 @@ class exchange {
   replay_copy copy;
   net::socket* worker_socket = nullptr;     // of the attempt that runs
   bool response_begun = false;              // the client got bytes of a final response
-  bool cut_short = false;                   // a response without framing broke off: reset, not close
+  bool cut_short = false;  // a response without framing broke off: reset, not close
   bool client_lost = false;                 // it left and on_client_gone says finish
 
   verdict_cell cell;

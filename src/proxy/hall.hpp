@@ -1,5 +1,5 @@
-// What all sessions of one loop share: the loop, its buffers, the waiting room, the current plan and
-// the telemetry shard. One per loop, owned by its door; used by the loop's thread only.
+// What all sessions of one loop share: the loop, its buffers, the waiting room, the current plan
+// and the telemetry shard. One per loop, owned by its door; used by the loop's thread only.
 #pragma once
 
 #include <array>

@@ -25,7 +25,9 @@ class input {
   void release() noexcept;
 
  private:
-  char* data() const noexcept { return large_.empty() ? small_.data() : const_cast<char*>(large_.data()); }
+  char* data() const noexcept {
+    return large_.empty() ? small_.data() : const_cast<char*>(large_.data());
+  }
   std::size_t capacity() const noexcept { return large_.empty() ? small_.size() : large_.size(); }
   void compact() noexcept;
 

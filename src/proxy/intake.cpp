@@ -26,7 +26,8 @@ std::uint64_t hash_of(std::string_view text, std::uint64_t seed) {
 }
 
 bool find_route(exchange& x, intake& read) {
-  const auto field = [&](std::string_view name, std::size_t nth) -> std::optional<std::string_view> {
+  const auto field = [&](std::string_view name,
+                         std::size_t nth) -> std::optional<std::string_view> {
     for (const http::field& f : x.head.fields)
       if (http::iequals(f.name, name) && nth-- == 0) return f.value;
     return std::nullopt;

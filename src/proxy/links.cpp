@@ -125,7 +125,8 @@ using kind = connect_outcome::kind;
 
 kind kind_of(const base::error_code& e) {
   using namespace boost::system::errc;
-  if (e == connection_refused || e == no_such_file_or_directory || e == resource_unavailable_try_again)
+  if (e == connection_refused || e == no_such_file_or_directory ||
+      e == resource_unavailable_try_again)
     return kind::refused;
   return e == timed_out ? kind::timed_out : kind::unreachable;
 }

@@ -1,6 +1,7 @@
 // Connections to workers, per loop: each worker's addresses and the idle kept-alive connections to
-// it. A connection that the worker closes while idle is noticed at once (hang-up event) and dropped;
-// idle life is short. Used by its loop's thread; targets are made by the control thread and posted.
+// it. A connection that the worker closes while idle is noticed at once (hang-up event) and
+// dropped; idle life is short. Used by its loop's thread; targets are made by the control thread
+// and posted.
 #pragma once
 
 #include <array>
@@ -66,8 +67,8 @@ class links {
   // A new, unconnected one.
   link_ptr make(core::worker_id worker, target_ptr target);
   void give_back(link_ptr l);
-  // The attempt on it was given up: nothing more is sent, what comes is thrown away, and the slot is
-  // released when the worker closes (or `hold` passes, when core frees it by itself).
+  // The attempt on it was given up: nothing more is sent, what comes is thrown away, and the slot
+  // is released when the worker closes (or `hold` passes, when core frees it by itself).
   void abandon(link_ptr l, std::shared_ptr<pool_gate> gate, core::batch_id batch,
                base::duration hold);
 
@@ -94,8 +95,15 @@ class links {
 };
 
 struct connect_outcome {
-  enum class kind : std::uint8_t { connected, refused, timed_out, unreachable, tls_failed, unresolved,
-                                   interrupted };
+  enum class kind : std::uint8_t {
+    connected,
+    refused,
+    timed_out,
+    unreachable,
+    tls_failed,
+    unresolved,
+    interrupted
+  };
   kind what = kind::connected;
   std::string detail;
 };

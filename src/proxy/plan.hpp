@@ -1,6 +1,6 @@
 // What a loop works by: one immutable snapshot of routes, pools and limits, made by the control
-// thread for each loop and swapped by a post. An exchange keeps the one it began with. Metric series
-// and gates are looked up here once, so that a batch touches plain pointers only.
+// thread for each loop and swapped by a post. An exchange keeps the one it began with. Metric
+// series and gates are looked up here once, so that a batch touches plain pointers only.
 #pragma once
 
 #include <array>
@@ -60,7 +60,8 @@ struct replay_budget {
 };
 
 struct limit_counters {
-  counter_ptr head_bytes, fields, target_bytes, connections, replay_batch, replay_total, body, linger;
+  counter_ptr head_bytes, fields, target_bytes, connections, replay_batch, replay_total, body,
+      linger;
 };
 
 struct plan {

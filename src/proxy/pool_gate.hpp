@@ -76,7 +76,8 @@ class ticket {
  public:
   ticket() = default;
   ticket(pool_gate& gate, const core::grant& grant) noexcept : gate_(&gate), grant_(grant) {}
-  ticket(ticket&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)), grant_(other.grant_) {}
+  ticket(ticket&& other) noexcept
+      : gate_(std::exchange(other.gate_, nullptr)), grant_(other.grant_) {}
   ticket& operator=(ticket&& other) noexcept;
   ~ticket();
 

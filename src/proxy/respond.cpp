@@ -64,7 +64,8 @@ net::task<void> answer(exchange& x, fault what, std::string detail, base::durati
   x.keep_alive = x.keep_alive && x.upload.finished && !x.in.draining;
   x.status = kind.status;
   x.go_on();
-  x.deadlines.begin({answer_timeout, answer_timeout, answer_timeout, answer_timeout}, x.in.loop.now());
+  x.deadlines.begin({answer_timeout, answer_timeout, answer_timeout, answer_timeout},
+                    x.in.loop.now());
   x.owner->timer().set_action(&exchange::timer_fired, &x);
   x.arm();
   std::string out;
@@ -196,7 +197,8 @@ void attempt::finish(attempt_end end, bool abandoned) {
   const core::batch_id batch = std::exchange(x_.batch, {});
   if (!abandoned) return;
   x_.worker_socket = nullptr;
-  link_->home.abandon(std::move(link_), x_.route->pool->gate, batch, x_.route->pool->abandoned_hold);
+  link_->home.abandon(std::move(link_), x_.route->pool->gate, batch,
+                      x_.route->pool->abandoned_hold);
 }
 
 base::duration attempt::worker_retry_after() const {

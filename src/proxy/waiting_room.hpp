@@ -1,6 +1,6 @@
-// Where the batches of one loop wait for a slot: each waiting exchange holds a one-shot cell in which
-// grant, eviction and its own leaving meet; the first wins. Cells are addressed by the owner number
-// that goes into core with the batch, so that a late message finds nobody and does nothing.
+// Where the batches of one loop wait for a slot: each waiting exchange holds a one-shot cell in
+// which grant, eviction and its own leaving meet; the first wins. Cells are addressed by the owner
+// number that goes into core with the batch, so that a late message finds nobody and does nothing.
 // Used by its loop's thread, save owner_loop().
 #pragma once
 

@@ -167,7 +167,7 @@ TEST_CASE("of a hook url only scheme and place are shown") {
   CHECK(hook_origin("nothing") == "");
 }
 
-TEST_CASE("hosts are names or IPv4 addresses; patterns may begin with one star") {
+TEST_CASE("hosts are names or IPv4 addresses, patterns may begin with one star") {
   for (const std::string_view text : {"h", "a.example", "A-1.b_2", "10.0.0.1", "xn--nxasmq6b"}) {
     INFO(text);
     CHECK(valid_host(text));

@@ -36,7 +36,9 @@ routes:                         # first match wins
     on_client_gone: finish      # cancel | finish
     half_close: abort
     body_max: 1GiB
-    rewrite: {strip_prefix: /load, host: worker, request_headers: {set: {X-A: b}, remove: [X-C]}, response_headers: {set: {X-D: e}, remove: [Server]}}
+    rewrite: {strip_prefix: /load, host: worker,
+              request_headers: {set: {X-A: b}, remove: [X-C]},
+              response_headers: {set: {X-D: e}, remove: [Server]}}
     async: always               # never | allow | always (always needs state_dir)
 pools:
   loaders:
@@ -48,7 +50,8 @@ pools:
     slow_start: 61s             # share of slots and rate after (re)joining
     keepalive: {idle: 2s, max: 255}
     backup_workers: [{id: b1, url: "https://backup.example"}]
-    queue: {order: fifo, max_batches: 5001, max_bytes: 2GiB, max_wait: 6m, durable: {max_batches: 4000000, max_bytes: 99GiB}}
+    queue: {order: fifo, max_batches: 5001, max_bytes: 2GiB, max_wait: 6m,
+            durable: {max_batches: 4000000, max_bytes: 99GiB}}
     retry_budget: {ratio: 21%, min: 4}
     autoscale:
       min: 2

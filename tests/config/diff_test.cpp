@@ -109,7 +109,7 @@ TEST_CASE("settings of the process are told by key, those for the next start as 
   }
 }
 
-TEST_CASE("listeners come, go and move; a kept one keeps its socket") {
+TEST_CASE("listeners come, go and move, a kept one keeps its socket") {
   CHECK(changed("  - {name: back, bind: \"127.0.0.1:8081\"}\n", "") ==
         texts{"listener back: removed, was 127.0.0.1:8081 (closes; what it had accepted goes on)"});
   CHECK(changed("listeners:\n", "listeners:\n  - {name: side, bind: \"127.0.0.1:8082\"}\n") ==

@@ -38,7 +38,8 @@ pools:
     autoscale:
       max: 20
       hooks:
-        - webhook: {url: "https://hooks.example:8443/services/path-secret?code=query-secret", secret_file: hook.secret}
+        - webhook: {url: "https://hooks.example:8443/services/path-secret?code=query-secret",
+                    secret_file: hook.secret}
         - exec: {command: [/usr/local/bin/scale, --token, argument-secret]}
 )";
 

@@ -46,10 +46,13 @@ TEST_CASE("each limit runs exactly while its part of the attempt does") {
   const row rows[] = {
       {"connecting", [](deadlines& d) { d.connecting(at(5s)); }, at(8s), deadline::connect},
       {"connected", [](deadlines& d) { d.connected(); }, at(7200s), deadline::total},
-      {"body bytes due from the client", [](deadlines& d) { d.upload_due(true); }, at(60s), deadline::upload},
-      {"request sent", [](deadlines& d) { d.upload_due(false), d.request_sent(at(30s)); }, at(3630s), deadline::response},
+      {"body bytes due from the client", [](deadlines& d) { d.upload_due(true); }, at(60s),
+       deadline::upload},
+      {"request sent", [](deadlines& d) { d.upload_due(false), d.request_sent(at(30s)); },
+       at(3630s), deadline::response},
       {"response begun", [](deadlines& d) { d.response_begun(); }, at(7200s), deadline::total},
-      {"body bytes due from the worker", [](deadlines& d) { d.download_due(true); }, at(60s), deadline::download},
+      {"body bytes due from the worker", [](deadlines& d) { d.download_due(true); }, at(60s),
+       deadline::download},
   };
   deadlines d = begun();
   for (const row& r : rows) {

@@ -111,7 +111,7 @@ TEST_CASE("removal waits for the last attempt, an abandoned one included") {
   CHECK_FALSE(b.f.find(w));
 }
 
-TEST_CASE("no traffic before the first proof; the probe goes out at once") {
+TEST_CASE("no traffic before the first proof, the probe goes out at once") {
   bench b(probed_settings());
   const auto w = b.add("w1");
   CHECK(b.state(w) == worker_state::checking);
@@ -450,7 +450,7 @@ TEST_CASE("when most workers fail at once nobody is ejected and the outage is to
   CHECK(b.events(event::kind::outage_ended) == 1);
 }
 
-TEST_CASE("switching probes off brings workers up; a new policy keeps everybody") {
+TEST_CASE("switching probes off brings workers up, a new policy keeps everybody") {
   bench b(probed_settings());
   const auto w = b.add("w1");
   CHECK_FALSE(b.f.any_free());

@@ -59,7 +59,7 @@ TEST_CASE("every policy: only free workers are picked, and the size is theirs") 
     }
 }
 
-TEST_CASE("least_loaded: the best rate; within a tenth of it the fewest running") {
+TEST_CASE("least_loaded: the best rate, within a tenth of it the fewest running") {
   struct row {
     const char* what;
     std::vector<candidate> workers;

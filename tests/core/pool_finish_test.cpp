@@ -228,7 +228,7 @@ TEST_CASE("a busy batch whose body is gone is relayed at once, and the worker re
   CHECK(k.worker(w, 1).resting);
 }
 
-TEST_CASE("time bounced about counts as waiting; time on a worker does not") {
+TEST_CASE("time bounced about counts as waiting, time on a worker does not") {
   pool_settings s = plain_settings();
   s.queue.wait_max = 10s;
   for (bool executed : {false, true}) {

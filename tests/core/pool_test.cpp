@@ -422,6 +422,19 @@ TEST_CASE("tenants beyond tenants_max share one account, and that is counted") {
   CHECK(k.p.view(at(0)).tenants_folded == 2);
 }
 
+TEST_CASE("tenants that come and go do not use up tenants_max") {
+  pool_settings s = plain_settings();
+  s.queue.tenants_max = 2;
+  pool_kit k(s);
+  k.add("w1");
+  for (std::uint64_t t = 1; t <= 200; ++t) {
+    const auto a = k.admit(0, {.tenant_hash = t, .tenant = "t" + std::to_string(t)});
+    t % 2 == 0 ? void(k.p.cancel(a.batch, at(0)))
+               : void(k.finish(a.batch, attempt_end::succeeded, 0));
+  }
+  CHECK(k.p.view(at(0)).tenants_folded == 0);
+}
+
 TEST_CASE("an idle pool without probes has nothing to do, ever") {
   pool_kit k;
   k.add("w1");

@@ -159,6 +159,9 @@ void sim_world::check_grants(const std::vector<worker_view>& views) {
       expect(serves && !v.resting, "granted only to workers that serve", g.owner);
       expect(v.in_flight <= v.slots_open, "slots are never exceeded", g.owner);
       expect(!v.backup || !primary_serves, "backups only when no other worker is left", g.owner);
+      const auto at = batches_.find(g.owner);
+      expect(at == batches_.end() || !failed_it(at->second, v) || !has_other(at->second, v, views),
+             "a retry goes elsewhere while another worker serves", g.owner);
     }
 }
 
@@ -187,9 +190,19 @@ bool sim_world::may_use(const client_batch& b, const worker_view& w,
   const bool primaries =
       std::ranges::any_of(all, [&](const worker_view& v) { return !v.backup && serves(v); });
   if (w.backup && primaries) return false;
-  if (std::ranges::count(b.failed_on, w.id) == 0) return true;
-  return std::ranges::none_of(all, [&](const worker_view& v) {
-    return serves(v) && v.backup == w.backup && std::ranges::count(b.failed_on, v.id) == 0;
+  return !failed_it(b, w) || !has_other(b, w, all);
+}
+
+bool sim_world::failed_it(const client_batch& b, const worker_view& w) const {
+  return std::ranges::count(b.failed_on, w.id) > 0;
+}
+
+// A worker of the same tier that serves and has not failed the batch.
+bool sim_world::has_other(const client_batch& b, const worker_view& w,
+                          const std::vector<worker_view>& all) const {
+  return std::ranges::any_of(all, [&](const worker_view& v) {
+    const bool serves = v.state == worker_state::up || v.state == worker_state::saturated;
+    return serves && v.backup == w.backup && !failed_it(b, v);
   });
 }
 

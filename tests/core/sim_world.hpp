@@ -127,6 +127,9 @@ class sim_world {
   void check_grants(const std::vector<worker_view>& views);
   bool may_use(const client_batch& b, const worker_view& w,
                const std::vector<worker_view>& all) const;
+  bool failed_it(const client_batch& b, const worker_view& w) const;
+  bool has_other(const client_batch& b, const worker_view& w,
+                 const std::vector<worker_view>& all) const;
   void check_retry_budget();
 
   bool chance(double p) { return random_.unit() < p; }

@@ -209,7 +209,7 @@ TEST_CASE("the target's authority replaces Host, and the route's host both") {
   CHECK(value_of(out, "X-Forwarded-Host") == "b.test:81");
 }
 
-TEST_CASE("one valid traceparent goes on; else weir's own does, without tracestate") {
+TEST_CASE("one valid traceparent goes on, else weir's own does, without tracestate") {
   forward_request how;
   how.traceparent = other_trace;
   const auto trace_line = [](std::string_view t) {

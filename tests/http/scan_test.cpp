@@ -93,7 +93,7 @@ TEST_CASE("a list gives its elements trimmed, the empty ones too") {
   CHECK(elements({}) == "");
 }
 
-TEST_CASE("tokens are not empty; trimming takes blanks only") {
+TEST_CASE("tokens are not empty, trimming takes blanks only") {
   CHECK(is_token("a-b.c"));
   CHECK_FALSE(is_token(""));
   CHECK_FALSE(is_token("a b"));

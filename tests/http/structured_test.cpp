@@ -81,7 +81,7 @@ TEST_CASE("Priority is read by RFC 9218") {
   }
 }
 
-TEST_CASE("Prefer is read by RFC 7240; what is not known is ignored") {
+TEST_CASE("Prefer is read by RFC 7240, what is not known is ignored") {
   struct row {
     std::string_view text;
     bool async;

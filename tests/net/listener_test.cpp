@@ -100,7 +100,8 @@ TEST_CASE("a file that is no socket is never removed") {
 }
 
 TEST_CASE("a folder that is not there is an error that names the path") {
-  const auto made = net::open_listener(socket_address::unix_path("/nonexistent/w.sock").value(), false);
+  const auto made =
+      net::open_listener(socket_address::unix_path("/nonexistent/w.sock").value(), false);
   REQUIRE_FALSE(made);
   CHECK_THAT(made.error(), Catch::Contains("/nonexistent/w.sock"));
 }

@@ -119,7 +119,9 @@ TEST_CASE("time stands still within a turn and goes on between turns") {
   }(f.loop));
 }
 
-TEST_CASE("a timer of the wheel and the tick are called when they are due, in a loop that has nothing else") {
+TEST_CASE(
+    "a timer of the wheel and the tick are called when they are due, in a loop that has nothing "
+    "else") {
   test::loop_fixture f;
   counted fired;
   net::timer t(&counted::call, &fired);

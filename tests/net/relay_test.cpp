@@ -92,10 +92,11 @@ net::task<void> run_relay(net::loop& l, const plan& p, outcome& out) {
   net::relay_progress progress;
   collector kept;
   net::signal written(l), read(l);
-  net::spawn([](net::loop& lp, net::socket& c, const plan& q, net::signal& done) -> net::task<void> {
-    co_await write_pieces(lp, c, q.wire, q.close);
-    done.ring();
-  }(l, client, p, written));
+  net::spawn(
+      [](net::loop& lp, net::socket& c, const plan& q, net::signal& done) -> net::task<void> {
+        co_await write_pieces(lp, c, q.wire, q.close);
+        done.ring();
+      }(l, client, p, written));
   net::spawn([](net::socket& w, std::string& into, net::signal& done) -> net::task<void> {
     co_await read_all(w, into);
     done.ring();
@@ -161,7 +162,8 @@ TEST_CASE("bytes of the next message behind a body stay for the next message") {
   CHECK(got.overread == "GET / HTTP/1.1\r\n");
 }
 
-TEST_CASE("a body that breaks off, breaks its framing or is too large ends the relay and says how") {
+TEST_CASE(
+    "a body that breaks off, breaks its framing or is too large ends the relay and says how") {
   struct row {
     const char* what;
     plan p;
@@ -172,7 +174,8 @@ TEST_CASE("a body that breaks off, breaks its framing or is too large ends the r
   plan bad_chunk;
   bad_chunk.from = bad_chunk.to = body_kind::chunked, bad_chunk.wire = "zz\r\n";
   plan cut_chunk;
-  cut_chunk.from = cut_chunk.to = body_kind::chunked, cut_chunk.wire = "ff\r\nabc", cut_chunk.close = true;
+  cut_chunk.from = cut_chunk.to = body_kind::chunked, cut_chunk.wire = "ff\r\nabc",
+  cut_chunk.close = true;
   plan large;
   large.from = large.to = body_kind::chunked, large.wire = "5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n";
   large.taken_max = 7;
@@ -210,7 +213,8 @@ TEST_CASE("an interrupt ends a relay that waits on either side, and its buffer g
     f.run([](net::loop& l, bool on_source) -> net::task<void> {
       test::socket_pair in(4096), out(4096);
       net::socket client, source, sink, worker;
-      client.open(l, in.near), source.open(l, in.far), sink.open(l, out.near), worker.open(l, out.far);
+      client.open(l, in.near), source.open(l, in.far), sink.open(l, out.near),
+          worker.open(l, out.far);
       net::buffer_pool buffers(4096, 4);
       const std::string body = patterned(1 << 20);
       net::body_source s;
@@ -234,7 +238,8 @@ TEST_CASE("an interrupt that came before the wait ends the relay, with and witho
     f.run([](net::loop& l, bool bytes) -> net::task<void> {
       test::socket_pair in, out;
       net::socket client, source, sink, worker;
-      client.open(l, in.near), source.open(l, in.far), sink.open(l, out.near), worker.open(l, out.far);
+      client.open(l, in.near), source.open(l, in.far), sink.open(l, out.near),
+          worker.open(l, out.far);
       net::relay_progress progress;
       if (bytes) (void)co_await net::write_all(l, client, "some", progress);
       co_await net::yield{l};

@@ -32,8 +32,8 @@ TEST_CASE("numeric addresses are taken as they are and written as people write t
 }
 
 TEST_CASE("what is not a numeric address is refused") {
-  for (const char* text : {"", "localhost", "[::1]", "127.0.0.1:80", "127.0.0", "1.2.3.4.5", "256.0.0.1",
-                           "::g", " 127.0.0.1", "fe80::1%eth0"}) {
+  for (const char* text : {"", "localhost", "[::1]", "127.0.0.1:80", "127.0.0", "1.2.3.4.5",
+                           "256.0.0.1", "::g", " 127.0.0.1", "fe80::1%eth0"}) {
     INFO("'" << text << "'");
     CHECK_FALSE(socket_address::ip(text, 80).has_value());
   }

@@ -76,7 +76,8 @@ TEST_CASE("a write blocks when the kernel's buffer is full, and is resumed when 
     ends e(l, test::socket_pair(4096));
     const std::string block(4096, 'x');
     std::size_t sent = 0;
-    for (io w = write(e.near, block); w.what == io::kind::done; w = write(e.near, block)) sent += w.bytes;
+    for (io w = write(e.near, block); w.what == io::kind::done; w = write(e.near, block))
+      sent += w.bytes;
     CHECK(sent > 0);
     CHECK_FALSE(e.near.writable().await_ready());
     bool woken = false;
@@ -102,7 +103,8 @@ TEST_CASE("several runs go out as one write, in order") {
   f.run([](net::loop& l) -> net::task<void> {
     ends e(l, test::socket_pair());
     std::string a = "one ", b = "two ", c = "three";
-    const std::array<iovec, 3> runs{{{a.data(), a.size()}, {b.data(), b.size()}, {c.data(), c.size()}}};
+    const std::array<iovec, 3> runs{
+        {{a.data(), a.size()}, {b.data(), b.size()}, {c.data(), c.size()}}};
     CHECK(e.near.try_write(runs).bytes == 13);
     std::array<char, 64> room;
     (void)co_await e.far.readable();
@@ -252,7 +254,8 @@ TEST_CASE("connecting: to a listener, to nobody, and to a unix path that is not 
   }(f.loop));
 }
 
-// --- calls made to fail ---------------------------------------------------------------------------
+// --- calls made to fail
+// ---------------------------------------------------------------------------
 
 namespace {
 

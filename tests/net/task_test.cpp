@@ -67,7 +67,8 @@ TEST_CASE("values that can only be moved come through") {
   CHECK(got == "moved");
 }
 
-TEST_CASE("a task does nothing until it is awaited, and one that never is runs no line of its body") {
+TEST_CASE(
+    "a task does nothing until it is awaited, and one that never is runs no line of its body") {
   std::vector<std::string> log;
   {
     auto lazy = note(log, "ran");
@@ -110,7 +111,8 @@ TEST_CASE("a wait at the bottom of nested tasks unwinds through all of them") {
   for (const int depth : {0, 1, 2, 50}) {
     gate g;
     int got = -1;
-    spawn([](int d, gate& gg, int& out) -> task<void> { out = co_await nested(d, gg); }(depth, g, got));
+    spawn([](int d, gate& gg, int& out) -> task<void> { out = co_await nested(d, gg); }(depth, g,
+                                                                                        got));
     CHECK(got == -1);
     g.open();
     CHECK(got == depth);
@@ -125,7 +127,8 @@ TEST_CASE("awaiting a great many tasks in a row does not grow the stack") {
   CHECK(sum == 100'000);
 }
 
-TEST_CASE("what a task holds goes exactly once: when it ends, or when it is dropped before it began") {
+TEST_CASE(
+    "what a task holds goes exactly once: when it ends, or when it is dropped before it began") {
   int deaths = 0;
   const auto holding = [](std::unique_ptr<mourner> m, gate& g) -> task<void> {
     co_await g;
@@ -174,7 +177,8 @@ TEST_CASE("frames come from the free list again: the steady state allocates none
   CHECK(places.size() <= 2);   // as many as were alive at once: the task's and its spawner's
 }
 
-TEST_CASE("a released frame serves the next one of its size class, and large ones go back at once") {
+TEST_CASE(
+    "a released frame serves the next one of its size class, and large ones go back at once") {
   for (const std::size_t bytes : {1u, 64u, 128u, 129u, 1000u, 3900u}) {
     INFO(bytes << " bytes");
     void* first = allocate_frame(bytes);

@@ -19,7 +19,8 @@ struct probe {
   explicit probe(std::vector<int>& log, int number) : fired(log), id(number) {}
   std::vector<int>& fired;
   int id;
-  timer t{[](void* p) { static_cast<probe*>(p)->fired.push_back(static_cast<probe*>(p)->id); }, this};
+  timer t{[](void* p) { static_cast<probe*>(p)->fired.push_back(static_cast<probe*>(p)->id); },
+          this};
 };
 
 constexpr instant at(std::chrono::nanoseconds t) { return instant{t}; }
@@ -44,7 +45,8 @@ TEST_CASE("a timer fires once, never early and at most one slot late") {
   }
 }
 
-TEST_CASE("moving a timer later does not fire at the old time, moving it earlier fires at the new") {
+TEST_CASE(
+    "moving a timer later does not fire at the old time, moving it earlier fires at the new") {
   timer_wheel wheel(at(0s));
   std::vector<int> fired;
   probe p(fired, 1);

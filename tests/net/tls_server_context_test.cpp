@@ -37,12 +37,15 @@ TEST_CASE("a listener's TLS is made of a certificate and its key") {
 
 TEST_CASE("clients' certificates are asked for or demanded, as the options say") {
   files f;
-  const auto asked = net::make_tls_server({f.certificate, f.key, f.certificate, client_certificates::request});
+  const auto asked =
+      net::make_tls_server({f.certificate, f.key, f.certificate, client_certificates::request});
   REQUIRE(asked);
   CHECK(SSL_CTX_get_verify_mode(asked->get()) == SSL_VERIFY_PEER);
-  const auto must = net::make_tls_server({f.certificate, f.key, f.certificate, client_certificates::require});
+  const auto must =
+      net::make_tls_server({f.certificate, f.key, f.certificate, client_certificates::require});
   REQUIRE(must);
-  CHECK(SSL_CTX_get_verify_mode(must->get()) == (SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT));
+  CHECK(SSL_CTX_get_verify_mode(must->get()) ==
+        (SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT));
 }
 
 TEST_CASE("every error names the setting and the file that is wrong") {
@@ -59,8 +62,13 @@ TEST_CASE("every error names the setting and the file that is wrong") {
       {"garbage for a key", {f.certificate, f.garbage, {}}, "private_key", f.garbage},
       {"another's key", {f.certificate, f.other_key, {}}, "private_key", f.other_key},
       {"a locked key", {f.certificate, f.locked, {}}, "private_key", f.locked},
-      {"no client_ca", {f.certificate, f.key, f.absent, client_certificates::require}, "client_ca", f.absent},
-      {"garbage for client_ca", {f.certificate, f.key, f.garbage, client_certificates::request}, "client_ca",
+      {"no client_ca",
+       {f.certificate, f.key, f.absent, client_certificates::require},
+       "client_ca",
+       f.absent},
+      {"garbage for client_ca",
+       {f.certificate, f.key, f.garbage, client_certificates::request},
+       "client_ca",
        f.garbage},
   };
   for (const row& r : rows) {
