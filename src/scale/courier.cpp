@@ -47,7 +47,7 @@ struct courier::state {
   static void await(const ptr& self, const lane_ptr& l);
   static void perform(const ptr& self, const lane_ptr& l, const outbox::message_ptr& m);
   static void ended(const ptr& self, const lane_ptr& l, const attempt_result& how);
-  void complete(message& m) const;
+  bool complete(message& m) const;
   void tell(const lane& l, const message& m, hook_outcome what, unsigned attempts,
             std::string_view detail, bool stopped = false) const;
   lane_ptr take(std::vector<lane_ptr>& from, const config::hook& hook);
@@ -76,20 +76,26 @@ void courier::state::tell(const lane& l, const message& m, hook_outcome what, un
   options.report({l.shown, m.decision.way, what, m.decision.sequence, attempts, detail, stopped});
 }
 
-// The first hook to send a decision claims its names for all of them, and fixes its text.
-void courier::state::complete(message& m) const {
-  if (!m.body.empty()) return;
-  if (!m.decision.remove.empty() && options.claim_removal)
+// The first hook to send a decision claims its names for all of them, and fixes its text. False: it
+// must not be sent.
+bool courier::state::complete(message& m) const {
+  if (m.withdrawn || !m.body.empty()) return !m.withdrawn;
+  if (!m.decision.remove.empty() && options.claim_removal) {
     m.decision.remove = options.claim_removal(m.decision.remove);
+    m.withdrawn = m.decision.remove.empty();
+  }
   m.body = make_body(type_scale, options.pool, m.decision, m.decided_unix_ms);
+  return !m.withdrawn;
 }
 
 void courier::state::pump(const ptr& self, const lane_ptr& l) {
   if (l->leaving) return;
-  if (const auto m = l->box.begin(now()))
-    perform(self, l, m);
-  else
-    await(self, l);
+  const auto m = l->box.begin(now());
+  if (!m) return await(self, l);
+  if (self->complete(*m)) return perform(self, l, m);
+  l->box.withdraw(now());
+  self->tell(*l, *m, hook_outcome::superseded, 0, "its workers were taken back");
+  pump(self, l);
 }
 
 void courier::state::await(const ptr& self, const lane_ptr& l) {
@@ -103,7 +109,6 @@ void courier::state::await(const ptr& self, const lane_ptr& l) {
 }
 
 void courier::state::perform(const ptr& self, const lane_ptr& l, const outbox::message_ptr& m) {
-  self->complete(*m);
   l->under_way = begin_attempt(self->tools, l->hook, *m,
                                [weak = std::weak_ptr(self), l_ = l](attempt_result how) {
                                  if (const auto alive = weak.lock()) ended(alive, l_, how);

@@ -41,7 +41,8 @@ struct courier_options {
   outbox_settings backoff;
   std::uint64_t seed = 1;  // of the jitter
   // core::pool::removal_sent: gets the names that are about to be sent and returns those that may
-  // be; the others were taken back since. Empty: all may.
+  // be. None of them: they were taken back, a newer decision is on its way, and this one is not
+  // sent at all. Empty: all may.
   std::function<std::vector<std::string>(std::span<const std::string>)> claim_removal;
   std::function<void(const hook_report&)> report;
 };

@@ -15,7 +15,8 @@ struct message {
   std::string id;  // webhook-id: one per decision, the same for all its retries
   core::scale_decision decision;
   std::int64_t decided_unix_ms = 0;
-  std::string body;  // empty until it is about to be sent the first time
+  std::string body;        // empty until it is about to be sent the first time
+  bool withdrawn = false;  // its workers were taken back before that: never to be sent
 };
 
 inline constexpr std::string_view type_scale = "weir.scale";

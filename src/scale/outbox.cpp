@@ -61,17 +61,25 @@ outbox::message_ptr outbox::finish(const attempt_result& how, instant now) {
   WEIR_CHECK(state_ == state::sending);
   if (how.what == attempt_result::kind::failed) return failed(how, now);
   failures_ = 0;
-  current_ = nullptr;
-  message_ptr next = std::move(newer_);
-  if (how.what == attempt_result::kind::gone) {
-    set_state(state::stopped);
-    return next;
+  if (how.what == attempt_result::kind::delivered) {
+    next(now);
+    return nullptr;
   }
-  if (next)
-    wait_for(std::move(next), now);
-  else
-    set_state(state::idle);
-  return nullptr;
+  set_state(state::stopped);
+  current_ = nullptr;
+  return std::move(newer_);
+}
+
+void outbox::withdraw(instant now) {
+  WEIR_CHECK(state_ == state::sending);
+  next(now);
+}
+
+// The current one is settled.
+void outbox::next(instant now) {
+  current_ = nullptr;
+  if (newer_) return wait_for(std::move(newer_), now);
+  set_state(state::idle);
 }
 
 outbox::message_ptr outbox::failed(const attempt_result& how, instant now) {

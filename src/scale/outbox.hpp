@@ -60,6 +60,8 @@ class outbox {
   // The attempt ended; a CHECK unless sending. Returns the decision that it leaves superseded:
   // the one that failed when a newer one waits, or that newer one when the receiver is gone.
   message_ptr finish(const attempt_result& how, instant now);
+  // What begin() gave must not be sent after all, and was not: forgets it. A CHECK unless sending.
+  void withdraw(instant now);
 
   state now_in() const noexcept { return state_; }
   const message_ptr& current() const noexcept { return current_; }  // waiting or being sent
@@ -70,6 +72,7 @@ class outbox {
  private:
   void set_state(state to);
   void wait_for(message_ptr m, instant at);
+  void next(instant now);
   message_ptr failed(const attempt_result& how, instant now);
   duration backoff();
 

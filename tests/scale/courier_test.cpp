@@ -166,6 +166,27 @@ TEST_CASE("names are claimed before a byte of them leaves, and what was taken ba
   CHECK(data(two.seen().at(0)).at("remove") == boost::json::value({"w1", "w3"}));
 }
 
+TEST_CASE("a decision whose workers were all taken back is sent to nobody") {
+  bench b;
+  int claims = 0;
+  b.claim = [&](std::span<const std::string>) {
+    ++claims;
+    return std::vector<std::string>();
+  };
+  loopback_server one(b.context, [](const seen_request&) { return response(200); });
+  loopback_server two(b.context, [](const seen_request&) { return response(200); });
+  courier& mail = b.make({webhook_to(one), webhook_to(two)});
+  mail.submit(decision(1, direction::in, {"w1"}), 0);
+  CHECK(b.of(hook_outcome::superseded, direction::in) == 2);
+  CHECK(b.details.back() == "its workers were taken back");
+  CHECK(claims == 1);
+  CHECK(mail.undelivered() == 0);
+  mail.submit(decision(2), 0);
+  REQUIRE(b.until([&] { return b.of(hook_outcome::delivered) == 2; }));
+  CHECK(one.seen().size() == 1);
+  CHECK(sequence(two.seen().at(0)) == 2);
+}
+
 TEST_CASE("names of a decision that was superseded before it was begun are never claimed") {
   bench b;
   std::vector<std::string> claimed;

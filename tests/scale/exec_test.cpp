@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/json/parse.hpp>
@@ -11,7 +10,6 @@
 
 #include "net/test_certificates.hpp"
 #include "scale/attempt.hpp"
-#include "scale/child.hpp"
 #include "scale/scale_bench.hpp"
 
 namespace {
@@ -219,15 +217,6 @@ TEST_CASE("dropping the loop with a program under way is clean") {
   b->context.poll();
   under_way.reset();
   b.reset();
-}
-
-TEST_CASE("a child that somebody else reaped is not taken for a success") {
-  auto started = scale::child::spawn({"/bin/true"}, "");
-  REQUIRE(started.has_value());
-  REQUIRE(::waitpid(-1, nullptr, 0) > 0);
-  CHECK(started->process.ended());
-  CHECK(started->process.reap() == "ended unseen");
-  CHECK(!started->process.owned());
 }
 
 TEST_CASE("a child works when weir itself was started without standard descriptors") {

@@ -75,26 +75,31 @@ TEST_CASE("every state of the outbox takes every event as the table says") {
       {state::idle, "delivered", state::idle, "!"},
       {state::idle, "failed", state::idle, "!"},
       {state::idle, "gone", state::idle, "!"},
+      {state::idle, "withdraw", state::idle, "!"},
       {state::waiting, "submit", state::waiting, "m1"},
       {state::waiting, "begin", state::sending, "m1"},
       {state::waiting, "delivered", state::waiting, "!"},
       {state::waiting, "failed", state::waiting, "!"},
       {state::waiting, "gone", state::waiting, "!"},
+      {state::waiting, "withdraw", state::waiting, "!"},
       {state::sending, "submit", state::sending, "-"},
       {state::sending, "begin", state::sending, "-"},
       {state::sending, "delivered", state::idle, "-"},
       {state::sending, "failed", state::waiting, "-"},
       {state::sending, "gone", state::stopped, "-"},
+      {state::sending, "withdraw", state::idle, "-"},
       {state::stopped, "submit", state::stopped, "m2"},
       {state::stopped, "begin", state::stopped, "-"},
       {state::stopped, "delivered", state::stopped, "!"},
       {state::stopped, "failed", state::stopped, "!"},
       {state::stopped, "gone", state::stopped, "!"},
+      {state::stopped, "withdraw", state::stopped, "!"},
   };
   const auto act = [](outbox& box, const std::string& event) {
     if (event == "submit") return box.submit(decision(2), start);
     if (event == "begin") return box.begin(start);
     if (event == "delivered") return box.finish(ended(kind::delivered), start);
+    if (event == "withdraw") return box.withdraw(start), outbox::message_ptr();
     if (event == "failed") return box.finish(ended(kind::failed), start);
     return box.finish(ended(kind::gone), start);
   };
@@ -221,6 +226,26 @@ TEST_CASE("a newer decision waits for the attempt that is under way") {
     CHECK(box.current() == nullptr);
   }
   CHECK(box.newer() == nullptr);
+}
+
+TEST_CASE("a withdrawn decision is neither a success nor a failure, and the newer one follows") {
+  outbox box({}, 1);
+  box.submit(decision(1), start);
+  box.begin(start);
+  box.finish(ended(kind::failed), start);
+  box.begin(box.next_try());
+  SECTION("with nothing behind it") {
+    box.withdraw(start + 1s);
+    CHECK(box.current() == nullptr);
+    CHECK(box.next_try() == never);
+  }
+  SECTION("with a newer one behind it") {
+    box.submit(decision(2), start + 1s);
+    box.withdraw(start + 1s);
+    CHECK(box.next_try() == start + 1s);
+    CHECK(id(box.begin(start + 1s)) == "m2");
+  }
+  CHECK(box.failures() == 1);
 }
 
 TEST_CASE("a resent decision that waited for a failed attempt backs off like it") {
