@@ -1,0 +1,234 @@
+// The pool and its scale policy together: what scaling.hpp decides becomes drains, names and
+// events here, and what happens to workers gets back to it.
+#include <catch2/catch.hpp>
+
+#include "core/pool.hpp"
+#include "core/pool_kit.hpp"
+
+namespace weir::core::test {
+namespace {
+
+pool_settings scaled(std::uint32_t min, std::uint32_t max) {
+  pool_settings s = plain_settings();
+  s.autoscale = autoscale_settings{.min = min, .max = max};
+  s.autoscale->objective = 30s;
+  s.autoscale->sustain = 5s;
+  s.autoscale->startup_time = 10s;
+  s.autoscale->scale_in_window = 60s;
+  s.queue.wait_max = 1h;
+  return s;
+}
+
+struct bench {
+  explicit bench(pool_settings s) : k(std::move(s)) {}
+
+  worker_id managed(std::string name, std::uint32_t slots, double when) {
+    worker_settings w = worker_named(std::move(name), slots);
+    w.managed = true;
+    return k.p.add_worker(w, at(when));
+  }
+  // Runs to `until`; every batch takes its worker `seconds`.
+  void run(double until, double seconds) {
+    for (;;) {
+      for (const grant& g : k.grants()) running.emplace_back(now + seconds, g.batch);
+      const instant due = k.p.next_deadline();
+      double next = base::to_seconds(due - at(0));
+      std::size_t ends = running.size();
+      for (std::size_t i = 0; i < running.size(); ++i)
+        if (running[i].first <= next) next = running[i].first, ends = i;
+      if (next > until) break;
+      now = std::max(now, next);
+      if (ends == running.size()) {
+        k.p.expire(due);  // not at(now): rounding must not make it come too early
+      } else {
+        const batch_id b = running[ends].second;
+        running.erase(running.begin() + static_cast<std::ptrdiff_t>(ends));
+        k.finish(b, attempt_end::succeeded, now);
+      }
+      for (const scale_decision& d : k.take(k.p.pending().decisions)) decisions.push_back(d);
+    }
+    now = until;
+  }
+  void admit(int n) {
+    for (int i = 0; i < n; ++i) {
+      const admission a = k.admit(now);
+      if (a.what == admission::kind::granted) running.emplace_back(now + 1e9, a.batch);
+    }
+  }
+
+  pool_kit k;
+  double now = 0;
+  std::vector<std::pair<double, batch_id>> running;
+  std::vector<scale_decision> decisions;
+};
+
+}  // namespace
+
+TEST_CASE("min: 0: a batch waits for the first worker, asks for it, and gets it") {
+  bench b(scaled(0, 5));
+  const admission a = b.k.admit(0);
+  REQUIRE(a.what == admission::kind::queued);
+  CHECK(b.k.p.can_serve());
+  b.run(11, 1);
+  REQUIRE(b.decisions.size() >= 1);
+  CHECK(b.decisions[0].way == scale_decision::direction::out);
+  CHECK(b.decisions[0].desired >= 1);
+  CHECK(b.decisions[0].backlog_batches == 1);
+  CHECK(b.k.p.view(at(11)).asked_for >= 1);
+  b.managed("new", 1, 15);
+  CHECK(b.k.grants().at(0).batch == a.batch);
+  CHECK(b.k.p.view(at(15)).asked_for == 0);
+}
+
+TEST_CASE("sustained backlog asks for workers, once an episode, with the backlog's figures") {
+  bench b(scaled(1, 10));
+  b.managed("w1", 2, 0);
+  b.admit(60);
+  b.run(60, 10);
+  REQUIRE_FALSE(b.decisions.empty());
+  const scale_decision& d = b.decisions.back();
+  CHECK(d.way == scale_decision::direction::out);
+  CHECK(d.desired > 1);
+  CHECK(d.desired <= 10);
+  CHECK(d.current == 1);
+  CHECK(d.backlog_batches > 0);
+  CHECK(d.backlog_cost > 0);
+  CHECK(d.oldest_seconds > 0);
+  CHECK(d.drain_seconds > 0);
+  for (const scale_decision& x : b.decisions) CHECK(x.episode == d.episode);
+  CHECK(b.k.p.view(at(60)).desired == d.desired);
+  std::size_t told = 0;
+  for (const event& e : b.k.events()) told += e.what == event::kind::scale_decided;
+  CHECK(told >= 1);
+}
+
+TEST_CASE("without autoscale nobody is asked for anything") {
+  bench b(plain_settings());
+  b.k.add("w1", 1);
+  b.admit(50);
+  b.run(60, 5);
+  CHECK(b.decisions.empty());
+  CHECK_FALSE(b.k.p.view(at(60)).desired);
+}
+
+TEST_CASE("scaling in drains managed workers first and names them when they are empty") {
+  bench b(scaled(1, 10));
+  for (int i = 0; i < 4; ++i) b.managed("m" + std::to_string(i), 1, 0);
+  b.k.add("fixed", 1);
+  b.run(200, 1);
+  REQUIRE_FALSE(b.decisions.empty());
+  std::vector<std::string> named;
+  for (const scale_decision& d : b.decisions)
+    for (const std::string& n : d.remove) named.push_back(n);
+  CHECK_FALSE(named.empty());
+  for (const std::string& n : named) {
+    CHECK(n != "fixed");
+    CHECK(b.k.worker(*b.k.p.find_worker(n), 200).state == worker_state::draining);
+    CHECK(b.k.worker(*b.k.p.find_worker(n), 200).reason == "scale-in");
+  }
+}
+
+TEST_CASE("a drain by scaling may be taken back by an operator until its name was sent") {
+  for (bool sent : {false, true}) {
+    INFO(sent);
+    bench b(scaled(1, 10));
+    for (int i = 0; i < 3; ++i) b.managed("m" + std::to_string(i), 1, 0);
+    b.run(200, 1);
+    REQUIRE_FALSE(b.decisions.empty());
+    REQUIRE_FALSE(b.decisions.back().remove.empty());
+    const std::string name = b.decisions.back().remove.front();
+    const worker_id w = *b.k.p.find_worker(name);
+    if (sent) CHECK(b.k.p.removal_sent(std::vector{name}, at(200)));
+    CHECK(b.k.p.undrain(w, at(200)) == !sent);
+    CHECK((b.k.worker(w, 200).state == worker_state::up) == !sent);
+    // What was taken back must not be sent any more.
+    if (!sent) CHECK_FALSE(b.k.p.removal_sent(std::vector{name}, at(200)));
+  }
+}
+
+TEST_CASE("a worker drained by an operator stays drained when scaling takes its own back") {
+  bench b(scaled(1, 10));
+  for (int i = 0; i < 3; ++i) b.managed("m" + std::to_string(i), 1, 0);
+  const worker_id mine = *b.k.p.find_worker("m0");
+  b.k.p.drain(mine, "maintenance", at(1));
+  b.run(200, 1);
+  b.admit(100);
+  b.run(260, 5);
+  CHECK(b.k.worker(mine, 260).state == worker_state::draining);
+}
+
+TEST_CASE("switching autoscaling off gives every drain of its back") {
+  bench b(scaled(1, 10));
+  for (int i = 0; i < 4; ++i) b.managed("m" + std::to_string(i), 1, 0);
+  b.run(200, 1);
+  std::size_t drained = 0;
+  for (const worker_view& w : b.k.p.workers(at(200))) drained += w.state == worker_state::draining;
+  REQUIRE(drained > 0);
+  b.k.p.configure(plain_settings(), at(201));
+  for (const worker_view& w : b.k.p.workers(at(201))) CHECK(w.state == worker_state::up);
+  CHECK_FALSE(b.k.p.view(at(201)).desired);
+}
+
+TEST_CASE("nothing is decided while the pool is paused, closed or in an outage") {
+  enum class why { paused, closed, outage };
+  for (why w : {why::paused, why::closed, why::outage}) {
+    INFO(static_cast<int>(w));
+    pool_settings s = scaled(1, 10);
+    bench b(s);
+    std::vector<worker_id> all;
+    for (int i = 0; i < 3; ++i) all.push_back(b.managed("m" + std::to_string(i), 10, 0));
+    b.admit(200);
+    if (w == why::paused) b.k.p.pause(at(0));
+    if (w == why::closed) b.k.p.close(at(0));
+    if (w == why::outage)
+      for (int i = 0; i < 30; ++i)
+        b.k.finish(b.running[static_cast<std::size_t>(i)].second, attempt_end::failed, 0.1, false);
+    if (w == why::outage) REQUIRE(b.k.p.view(at(0.1)).outage);
+    b.running.clear();
+    b.k.grants();
+    // Deadlines only: nothing ends, so nothing recovers.
+    for (double t = 1; t < 20; t += 1) b.k.p.expire(at(t));
+    CHECK(b.k.p.pending().decisions.empty());
+  }
+}
+
+TEST_CASE("workers asked for that never come are told of and no longer counted on") {
+  bench b(scaled(1, 10));
+  b.managed("w1", 1, 0);
+  b.admit(100);
+  b.run(120, 20);
+  std::size_t told = 0;
+  for (const event& e : b.k.events()) told += e.what == event::kind::worker_never_came;
+  CHECK(told >= 1);
+  CHECK(b.k.p.view(at(120)).never_came >= 1);
+}
+
+TEST_CASE("batches that back off are no backlog to scale for") {
+  pool_settings s = scaled(0, 5);
+  bench b(s);
+  b.managed("w1", 1, 0);
+  batch_facts f;
+  f.retry.backoff_base = 1000s;
+  f.retry.backoff_max = 1000s;
+  const auto a = b.k.admit(0, f);
+  b.k.finish(a.batch, attempt_end::failed, 0.1);
+  CHECK(b.k.p.view(at(1)).delayed == 1);
+  b.run(20, 1);
+  for (const scale_decision& d : b.decisions) CHECK(d.way == scale_decision::direction::in);
+}
+
+TEST_CASE("backup workers are no part of the scaling") {
+  bench b(scaled(1, 5));
+  worker_settings spare = worker_named("spare", 50);
+  spare.backup = true;
+  spare.managed = true;
+  b.k.p.add_worker(spare, at(0));
+  b.run(100, 1);
+  for (const scale_decision& d : b.decisions) {
+    CHECK(d.current == 0);
+    CHECK(d.remove.empty());
+  }
+  CHECK(b.k.worker(*b.k.p.find_worker("spare"), 100).state == worker_state::up);
+}
+
+}  // namespace weir::core::test
