@@ -183,6 +183,9 @@ void attempt::upload_ended(net::relay_end end) {
     x_.deadlines.request_sent(loop_.now());
     x_.arm();
   }
+  // What could not be written will not be answered, but an answer may be on its way already: the
+  // worker is told that no more comes, and its end is awaited.
+  if (end == net::relay_end::sink_failed) link_->socket.shutdown_send();
   if (from_client(end)) x_.stop(fault_of_upload(end));
 }
 

@@ -143,6 +143,10 @@ net::task<attempt_next> attempt::relay_response() {
   const net::relay_end end = co_await relay_body(body, sink);
   co_await stop_upload();
   response_ended(end, body, framing);
+  if (from_worker(end) && !sink.started()) {
+    x_.response_begun = false;   // it broke before a byte went out: said as what it is
+    co_await answer(x_, x_.failed, "the worker's response broke off or broke its framing", {});
+  }
   co_return attempt_next::finished;
 }
 

@@ -43,7 +43,7 @@ std::string dechunk(std::string_view wire) {
   }
 }
 
-struct collector : net::body_keeper {
+struct collector final : net::body_keeper {
   std::string bytes;
   void keep(std::string_view b) override { bytes += b; }
 };

@@ -1,0 +1,178 @@
+#include "app/cli.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "net/listener.hpp"
+#include "net/test_certificates.hpp"
+
+namespace {
+
+using namespace weir;
+
+struct run {
+  int status = -1;
+  std::string out, err;
+};
+
+// The command line with both streams caught.
+run weir_with(std::vector<std::string> arguments) {
+  test::scratch_folder folder;
+  std::fflush(nullptr);
+  const int out = ::dup(1), err = ::dup(2);
+  const int out_file = ::open(folder.path("out").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  const int err_file = ::open(folder.path("err").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  ::dup2(out_file, 1), ::dup2(err_file, 2);
+  arguments.insert(arguments.begin(), "weir");
+  std::vector<char*> argv;
+  for (std::string& a : arguments) argv.push_back(a.data());
+  run r;
+  r.status = app::run_command_line(static_cast<int>(argv.size()), argv.data());
+  std::cout.flush(), std::cerr.flush();
+  std::fflush(nullptr);
+  ::dup2(out, 1), ::dup2(err, 2);
+  for (const int fd : {out, err, out_file, err_file}) ::close(fd);
+  const auto text = [&](const char* name) {
+    std::ostringstream all;
+    all << std::ifstream(folder.path(name)).rdbuf();
+    return all.str();
+  };
+  r.out = text("out"), r.err = text("err");
+  return r;
+}
+
+std::string nobody() {
+  const int fd = *net::open_listener(net::socket_address::ip("127.0.0.1", 0).value(), false);
+  const auto at = net::to_string(net::local_address(fd));
+  ::close(fd);
+  return "http://" + at;
+}
+
+constexpr const char* good_config = R"(
+listeners:
+  - {name: front, bind: "127.0.0.1:0"}
+routes:
+  - {name: all, path: /, pool: loaders}
+pools:
+  loaders:
+    workers:
+      - {id: w1, url: "http://127.0.0.1:9001"}
+)";
+
+}  // namespace
+
+TEST_CASE("what is no command line of weir's ends with status 2 and says what is wrong") {
+  const std::vector<std::string> rows[] = {
+      {},
+      {"fly"},
+      {"serve"},
+      {"check"},
+      {"check", "--config"},
+      {"check", "--config", "a", "--unknown"},
+      {"status", "extra", "words"},
+      {"drain"},
+      {"undrain"},
+      {"explain"},
+      {"pause"},
+      {"resume"},
+      {"plan"},
+      {"workers", "--admin"},
+      {"--nonsense"},
+  };
+  for (const auto& arguments : rows) {
+    std::string line;
+    for (const auto& a : arguments) line += a + " ";
+    INFO("weir " << line);
+    const run r = weir_with(arguments);
+    CHECK(r.status == 2);
+    CHECK_FALSE(r.err.empty());
+    CHECK(r.out.empty());
+  }
+}
+
+TEST_CASE("help, version and schema go to standard output with status 0") {
+  const run version = weir_with({"--version"});
+  CHECK(version.status == 0);
+  CHECK(version.out == "weir " WEIR_VERSION "\n");
+  const run help = weir_with({"--help"});
+  CHECK(help.status == 0);
+  for (const char* verb : {"serve", "check", "plan", "reload", "status", "workers", "queue",
+                           "drain", "undrain", "pause", "resume", "explain", "events", "schema"}) {
+    INFO(verb);
+    CHECK_THAT(help.out, Catch::Contains(verb));
+    CHECK(weir_with({verb, "--help"}).status == 0);
+  }
+  CHECK(weir_with({"schema"}).out.starts_with("{"));
+}
+
+TEST_CASE("check prints a summary of a good file and the place of each mistake in a bad one") {
+  test::scratch_folder folder;
+  const run good = weir_with({"check", "--config", folder.write("good.yaml", good_config)});
+  CHECK(good.status == 0);
+  CHECK_FALSE(good.out.empty());
+  CHECK(good.err.empty());
+  const auto file = folder.write("bad.yaml", "threads: many\nlistners: []\n");
+  const run bad = weir_with({"check", "--config", file});
+  CHECK(bad.status == 1);
+  CHECK(bad.out.empty());
+  CHECK_THAT(bad.err, Catch::Contains(file + ":1:"));
+  CHECK_THAT(bad.err, Catch::Contains(file + ":2:"));
+  CHECK_THAT(bad.err, Catch::Contains("listeners"));   // the nearest known name
+  const run none = weir_with({"check", "-c", folder.path("absent.yaml")});
+  CHECK(none.status == 1);
+  CHECK_THAT(none.err, Catch::Contains("absent.yaml"));
+}
+
+TEST_CASE("serve and plan refuse a bad file before they do anything") {
+  test::scratch_folder folder;
+  const auto file = folder.write("bad.yaml", "pools: 7\n");
+  for (const char* verb : {"serve", "plan"}) {
+    INFO(verb);
+    const run r = weir_with({verb, "--config", file});
+    CHECK(r.status == 1);
+    CHECK_THAT(r.err, Catch::Contains(file + ":1:"));
+  }
+}
+
+TEST_CASE("a weir that does not answer is status 1, with its address") {
+  const std::string admin = nobody();
+  const std::vector<std::string> verbs[] = {{"status"},
+                                            {"workers"},
+                                            {"queue", "loaders"},
+                                            {"events"},
+                                            {"reload"},
+                                            {"drain", "loaders/w1"},
+                                            {"undrain", "loaders/w1"},
+                                            {"pause", "loaders"},
+                                            {"explain", "b1"}};
+  for (auto arguments : verbs) {
+    INFO(arguments[0]);
+    arguments.insert(arguments.end(), {"--admin", admin});
+    const run r = weir_with(arguments);
+    CHECK(r.status == 1);
+    CHECK(r.out.empty());
+    CHECK_THAT(r.err, Catch::Contains(admin));
+  }
+}
+
+TEST_CASE("a worker is named POOL/WORKER, and a token file has to be there") {
+  for (const char* worker : {"w1", "/w1", "loaders/", "/"}) {
+    INFO(worker);
+    for (const char* verb : {"drain", "undrain"}) {
+      const run r = weir_with({verb, worker, "--admin", "http://127.0.0.1:1"});
+      CHECK(r.status == 1);
+      CHECK_THAT(r.err, Catch::Contains("expected POOL/WORKER"));
+    }
+  }
+  const run r = weir_with({"status", "--token-file", "/nonexistent/token"});
+  CHECK(r.status == 1);
+  CHECK_THAT(r.err, Catch::Contains("/nonexistent/token"));
+}
