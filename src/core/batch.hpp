@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -45,7 +46,11 @@ class short_label {
  public:
   void assign(std::string_view s) noexcept {
     size_ = static_cast<std::uint8_t>(s.size() < text_.size() ? s.size() : text_.size());
-    s.copy(text_.data(), size_);
+    if (size_ == text_.size()) {
+      std::memcpy(text_.data(), s.data(), text_.size());  // a batch id: a fixed size is two moves
+    } else {
+      s.copy(text_.data(), size_);
+    }
   }
   std::string_view view() const noexcept { return {text_.data(), size_}; }
 

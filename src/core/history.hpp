@@ -24,8 +24,10 @@ class history {
   static constexpr std::size_t size = 256;
 
   void add(const ending& e) noexcept {
-    if (!e.label.view().empty()) ring_[next_++ % size] = e;
+    if (!e.label.view().empty()) next() = e;
   }
+  // The place of the next one, to be filled in: saves the hot path a copy.
+  ending& next() noexcept { return ring_[next_++ % size]; }
   // The latest of that label; null when it is not, or no longer, known.
   const ending* find(std::string_view label) const noexcept {
     for (std::size_t i = 0; i < size && i < next_; ++i) {

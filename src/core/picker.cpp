@@ -171,9 +171,17 @@ class least_loaded final : public picker {
   }
 
   std::uint32_t top_rank() const noexcept {
-    std::size_t word = occupied_.size() - 1;
-    while (occupied_[word] == 0) --word;
-    return static_cast<std::uint32_t>(word * 64 + 63 - std::countl_zero(occupied_[word]));
+    const auto word = static_cast<std::uint32_t>(31 - std::countl_zero(occupied_words_));
+    return word * 64 + 63 - static_cast<std::uint32_t>(std::countl_zero(occupied_[word]));
+  }
+
+  void mark(std::uint32_t rank) noexcept {
+    occupied_[rank / 64] |= std::uint64_t{1} << (rank % 64);
+    occupied_words_ |= 1u << (rank / 64);
+  }
+  void unmark(std::uint32_t rank) noexcept {
+    occupied_[rank / 64] &= ~(std::uint64_t{1} << (rank % 64));
+    if (occupied_[rank / 64] == 0) occupied_words_ &= ~(1u << (rank / 64));
   }
 
   row& row_at(std::uint32_t rank) {
@@ -193,7 +201,7 @@ class least_loaded final : public picker {
     (c.last == none ? c.first : places_[c.last].after) = worker;
     c.last = worker;
     r.mask |= std::uint64_t{1} << p.column;
-    occupied_[p.rank / 64] |= std::uint64_t{1} << (p.rank % 64);
+    mark(p.rank);
     ++size_;
   }
 
@@ -204,14 +212,16 @@ class least_loaded final : public picker {
     (p.before == none ? c.first : places_[p.before].after) = p.after;
     (p.after == none ? c.last : places_[p.after].before) = p.before;
     if (c.first == none) r.mask &= ~(std::uint64_t{1} << p.column);
-    if (r.mask == 0) occupied_[p.rank / 64] &= ~(std::uint64_t{1} << (p.rank % 64));
+    if (r.mask == 0) unmark(p.rank);
     --size_;
   }
 
   std::vector<place> places_;  // by worker
   std::vector<row> rows_;      // of the ranks used so far
   std::array<std::uint16_t, ranks> row_of_;
-  std::array<std::uint64_t, ranks / 64> occupied_{};
+  std::array<std::uint64_t, ranks / 64> occupied_{};  // a bit a rank
+  std::uint32_t occupied_words_ = 0;                  // a bit for each word of it
+  static_assert(ranks / 64 <= 32);
   std::uint32_t size_ = 0;
 };
 

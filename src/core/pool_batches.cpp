@@ -58,7 +58,9 @@ batch_id pool::state::enter(const batch_facts& facts, instant now) {
 
 void pool::state::leave(batch_id id, refusal why, instant now) {
   const batch& b = batches.at(id.index);
-  ended.add({b.label, b.last_worker, b.attempt, b.last_end, why, now - b.arrived, b.last_ran});
+  if (!b.label.view().empty())
+    ended.next() = {b.label, b.last_worker,   b.attempt, b.last_end,
+                    why,     now - b.arrived, b.last_ran};
   forget(id);
 }
 
