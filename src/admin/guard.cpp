@@ -59,7 +59,7 @@ bool iequals(std::string_view a, std::string_view b) {
 std::string_view host_of(std::string_view authority) {
   if (authority.starts_with('[')) {
     const auto close = authority.find(']');
-    return close == authority.npos ? std::string_view() : authority.substr(1, close - 1);
+    return authority.substr(1, close == authority.npos ? 0 : close - 1);
   }
   return authority.substr(0, authority.find(':'));
 }

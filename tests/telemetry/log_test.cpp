@@ -63,6 +63,7 @@ TEST_CASE("a plain line holds the message and key=value pairs, quoted where need
 }
 
 TEST_CASE("fields print by their kind") {
+  const std::string owned = "text";
   struct row {
     field f;
     const char *json, *plain;
@@ -74,7 +75,7 @@ TEST_CASE("fields print by their kind") {
       {{"k", "a=b"}, "\"a=b\"", "\"a=b\""},
       {{"k", "line\nbreak"}, "\"line\\nbreak\"", "\"line\\nbreak\""},
       {{"k", "\xff"}, "\"\\ufffd\"", "\"\\ufffd\""},
-      {{"k", std::string("text")}, "\"text\"", "text"},
+      {{"k", owned}, "\"text\"", "text"},
       {{"k", 12}, "12", "12"},
       {{"k", std::numeric_limits<std::int64_t>::min()}, "-9223372036854775808",
        "-9223372036854775808"},
