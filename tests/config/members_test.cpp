@@ -1,0 +1,216 @@
+// Every key beyond those of contract_test.cpp arrives in its own member, and every word of a choice
+// becomes its own enumerator: the tables tie names to members, and a slip there compiles.
+#include <catch2/catch.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/support.hpp"
+
+using namespace weir;
+using namespace weir::config;
+using namespace std::chrono_literals;
+using test::parts;
+using test::world;
+
+namespace {
+
+settings read(const parts& whole) {
+  const auto got = world().read(whole.text());
+  INFO(whole.text() << got.text());
+  REQUIRE(got.ok());
+  return got.settings;
+}
+
+settings with_top(const std::string& keys) {
+  return read(parts{.top = keys});
+}
+
+listener with_listener(const std::string& keys) {
+  return read(parts{.listeners =
+                        "listeners: [{name: front, bind: \"127.0.0.1:8080\", " + keys + "}]"})
+      .listeners.front();
+}
+
+route with_route(const std::string& keys) {
+  return read(parts{.routes = "routes: [{name: all, pool: loaders, " + keys + "}]"}).routes.front();
+}
+
+config::pool with_pool(const std::string& keys) {
+  return read(parts{.pools = "pools: {loaders: {" + keys + "}}"}).pools.front();
+}
+
+}  // namespace
+
+TEST_CASE("each limit arrives in its own member") {
+  const auto l = with_top(
+                     "limits:\n"
+                     "  head_bytes_max: 20KiB\n"
+                     "  fields_max: 101\n"
+                     "  target_bytes_max: 9KiB\n"
+                     "  connections_max: 102\n"
+                     "  replay_batch_bytes_max: 2MiB\n"
+                     "  replay_total_bytes_max: 3MiB\n"
+                     "  chunk_line_bytes_max: 257B\n"
+                     "  trailer_bytes_max: 5KiB\n"
+                     "  linger_bytes_max: 6KiB\n"
+                     "  linger_timeout: 7s\n"
+                     "  relay_buffer_bytes: 8KiB\n")
+                     .limits;
+  CHECK(l.head_bytes_max == 20 * 1024);
+  CHECK(l.fields_max == 101);
+  CHECK(l.target_bytes_max == 9 * 1024);
+  CHECK(l.connections_max == 102);
+  CHECK(l.replay_batch_bytes_max == 2 << 20);
+  CHECK(l.replay_total_bytes_max == 3 << 20);
+  CHECK(l.chunk_line_bytes_max == 257);
+  CHECK(l.trailer_bytes_max == 5 * 1024);
+  CHECK(l.linger_bytes_max == 6 * 1024);
+  CHECK(l.linger_timeout == 7s);
+  CHECK(l.relay_buffer_bytes == 8 * 1024);
+}
+
+TEST_CASE("access log and registration arrive in their members") {
+  const auto all = with_top(
+      "access_log: {file: /var/log/weir.log, buffer_records: 99}\n"
+      "drain_timeout: 11s\n"
+      "drain_delay: 12s\n"
+      "registration: {bind: \"[::1]:9901\", token_file: token, allow: [10.0.0.0/8, \"fd00::/8\"], "
+      "ttl_max: 13s}\n");
+  CHECK(all.access_log.file == "/var/log/weir.log");
+  CHECK(all.access_log.buffer_records == 99);
+  CHECK(all.drain_timeout == 11s);
+  CHECK(all.drain_delay == 12s);
+  REQUIRE(all.registration);
+  CHECK(all.registration->bind.host == "::1");
+  CHECK(all.registration->allow == std::vector<std::string>{"10.0.0.0/8", "fd00::/8"});
+  CHECK(all.registration->ttl_max == 13s);
+}
+
+TEST_CASE("a listener's times and trusted peers arrive in their members") {
+  const auto l =
+      with_listener("head_timeout: 11s, idle_timeout: 12s, trusted: [10.0.0.0/8, 192.0.2.7]");
+  CHECK(l.head_timeout == 11s);
+  CHECK(l.idle_timeout == 12s);
+  CHECK(l.trusted == std::vector<std::string>{"10.0.0.0/8", "192.0.2.7"});
+  CHECK_FALSE(l.tls);
+}
+
+TEST_CASE("a route's back-off, bounces and statuses arrive in their members") {
+  const auto r = with_route(
+      "retry: {backoff_base: 11ms, backoff_max: 12ms, bounces_max: 13, busy_statuses: [429, 444], "
+      "failure_statuses: [500, 599]}");
+  CHECK(r.retry.backoff_base == 11ms);
+  CHECK(r.retry.backoff_max == 12ms);
+  CHECK(r.retry.bounces_max == 13);
+  CHECK(r.busy_statuses == std::vector<std::uint16_t>{429, 444});
+  CHECK(r.failure_statuses == std::vector<std::uint16_t>{500, 599});
+}
+
+TEST_CASE("a pool's probe keys arrive in their members") {
+  const auto p = with_pool(
+      "health_check: {host: up.example, statuses: [204, 299], interval: 11s, fast_interval: 10s, "
+      "down_interval_max: 12s, jitter: 5%}");
+  CHECK(p.probe.host == "up.example");
+  CHECK(p.probe.statuses == std::vector<std::uint16_t>{204, 299});
+  CHECK(p.settings.health.interval == 11s);
+  CHECK(p.settings.health.fast_interval == 10s);
+  CHECK(p.settings.health.down_interval_max == 12s);
+  CHECK(p.settings.health.jitter == Approx(0.05));
+}
+
+TEST_CASE("a pool's further keys arrive in their members") {
+  const auto p = with_pool(
+      "ejection: {outage_share: 60%}, "
+      "queue: {priority_step: 11s, cost_weight: 2.5, max_tenants: 12}, "
+      "abandoned_hold: 13s, busy_rest_min: 14ms, workers_max: 15, resolve_interval: 16s, "
+      "autoscale: {slots_per_worker: 17}");
+  CHECK(p.settings.ejection.outage_share == Approx(0.6));
+  CHECK(p.settings.queue.priority_step == 11s);
+  CHECK(p.settings.queue.cost_weight == 2.5);
+  CHECK(p.settings.queue.tenants_max == 12);
+  CHECK(p.settings.abandoned_hold == 13s);
+  CHECK(p.settings.busy_rest_min == 14ms);
+  CHECK(p.settings.workers_max == 15);
+  CHECK(p.resolve_interval == 16s);
+  REQUIRE(p.settings.autoscale);
+  CHECK(p.settings.autoscale->slots_per_worker == 17);
+}
+
+TEST_CASE("a pool's TLS arrives in its members") {
+  const auto t = with_pool(
+                     "tls: {ca: ca.pem, certificate: s.pem, private_key: s.key, server_name: "
+                     "w.example, verify: false}")
+                     .tls;
+  CHECK(t.ca == "ca.pem");
+  CHECK(t.certificate == "s.pem");
+  CHECK(t.private_key == "s.key");
+  CHECK(t.server_name == "w.example");
+  CHECK_FALSE(t.verify);
+}
+
+TEST_CASE("the limits of hooks arrive in their members") {
+  const auto hooks = with_pool(
+                         "autoscale: {hooks: [{webhook: {url: \"http://h\", timeout: 11s}}, "
+                         "{exec: {command: [/x], timeout: 12s}}]}")
+                         .hooks;
+  REQUIRE(hooks.size() == 2);
+  CHECK(hooks[0].webhook->timeout == 11s);
+  CHECK(hooks[0].webhook->secret.empty());
+  CHECK(hooks[1].exec->timeout == 12s);
+}
+
+TEST_CASE("each word of balance is its own policy") {
+  using core::balance;
+  for (const auto& [word, expected] :
+       std::vector<std::pair<std::string, balance>>{{"least_loaded", balance::least_loaded},
+                                                    {"power_of_two", balance::power_of_two},
+                                                    {"round_robin", balance::round_robin},
+                                                    {"random", balance::random},
+                                                    {"hash", balance::hash},
+                                                    {"first", balance::first}}) {
+    INFO(word);
+    CHECK(with_pool("balance: " + word).settings.balance == expected);
+  }
+}
+
+TEST_CASE("each word of the queue's order and of the probe's type is its own") {
+  CHECK(with_pool("queue: {order: cost_aware}").settings.queue.order ==
+        core::queue_order::cost_aware);
+  CHECK(with_pool("queue: {order: fifo}").settings.queue.order == core::queue_order::fifo);
+  const auto kind = [](const std::string& word) {
+    return with_pool("health_check: {type: " + word + "}").settings.health.kind;
+  };
+  CHECK(kind("none") == core::probe_kind::none);
+  CHECK(kind("http") == core::probe_kind::http);
+  CHECK(kind("tcp") == core::probe_kind::tcp);
+}
+
+TEST_CASE("each word of client_auth is its own") {
+  const auto auth = [](const std::string& word) {
+    return with_listener(
+               "tls: {certificate: s.pem, private_key: s.key, client_ca: ca.pem, "
+               "client_auth: " +
+               word + "}")
+        .tls->client_auth;
+  };
+  CHECK(auth("none") == client_auth::none);
+  CHECK(auth("request") == client_auth::request);
+  CHECK(auth("require") == client_auth::require);
+}
+
+TEST_CASE("each word of a route's choices is its own") {
+  CHECK(with_route("on_client_gone: cancel").on_client_gone == gone_action::cancel);
+  CHECK(with_route("on_client_gone: finish").on_client_gone == gone_action::finish);
+  CHECK(with_route("half_close: abort").half_close == half_close_action::abort);
+  CHECK(with_route("half_close: wait").half_close == half_close_action::wait);
+  CHECK(with_route("async: never").async == async_mode::never);
+  CHECK(with_route("async: allow").async == async_mode::allow);
+  CHECK(with_route("rewrite: {host: preserve}").rewrite.preserve_host);
+  CHECK_FALSE(with_route("rewrite: {host: worker}").rewrite.preserve_host);
+}
+
+TEST_CASE("each word of reload is its own") {
+  CHECK(with_top("reload: watch").reload_watch);
+  CHECK_FALSE(with_top("reload: manual").reload_watch);
+}
