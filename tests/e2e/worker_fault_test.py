@@ -1,5 +1,6 @@
 """Workers that break the protocol or connections: 502, or a cut answer, never a half truth."""
 
+import contextlib
 import unittest
 
 import fake_worker
@@ -73,14 +74,15 @@ class WorkerFaultTest(WeirCase):
             self.assert_problem(response, 502)
 
     async def test_a_broken_body_cuts_the_clients_answer(self):
+        """Or is told as a 502, when nothing of the answer had gone out yet."""
         for what, data in BROKEN_BODIES.items():
             with self.subTest(what):
                 self.w1.script = says(data)
                 client = await self.client(self.door.front)
                 await client.request("POST", body=b"x")
-                with self.assertRaises((wire.Closed, OSError)):
+                with contextlib.suppress(wire.Closed, OSError):
                     response = await client.response()
-                    self.fail(f"taken for whole: {response!r}")
+                    self.assertEqual(response.status, 502, response)
 
     async def test_an_old_client_sees_a_cut_answer_as_one(self):
         """Where the end of the connection ends the body, only a reset can say that it is cut."""
