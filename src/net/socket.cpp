@@ -21,14 +21,16 @@ call_plan plan_of(kernel_call c) noexcept {
   return before_kernel_call ? before_kernel_call(c) : call_plan{};
 }
 
-ssize_t fail_with(int error) noexcept {
+// A connection that failed once has failed for good.
+ssize_t break_off(int fd, int error) noexcept {
+  ::shutdown(fd, SHUT_RDWR);
   errno = error;
   return -1;
 }
 
 ssize_t send(int fd, std::span<const iovec> from) noexcept {
   const call_plan plan = plan_of(kernel_call::send);
-  if (plan.error) return fail_with(plan.error);
+  if (plan.error) return break_off(fd, plan.error);
   msghdr m{};
   m.msg_iov = const_cast<iovec*>(from.data());
   m.msg_iovlen = from.size();
@@ -38,7 +40,7 @@ ssize_t send(int fd, std::span<const iovec> from) noexcept {
 
 int connect(int fd, const socket_address& to) noexcept {
   const call_plan plan = plan_of(kernel_call::connect);
-  if (plan.error) return static_cast<int>(fail_with(plan.error));
+  if (plan.error) return static_cast<int>(break_off(fd, plan.error));
   return ::connect(fd, to.data(), to.size);
 }
 
@@ -62,8 +64,9 @@ io socket::try_read(std::span<char> into) { return tls_ ? read_tls(into) : read_
 io socket::read_plain(std::span<char> into) {
   const call_plan plan = plan_of(kernel_call::receive);
   into = into.first(std::min(into.size(), plan.bytes_max));
+  const int fd = watch_->fd;
   const ssize_t n =
-      plan.error ? fail_with(plan.error) : ::recv(watch_->fd, into.data(), into.size(), 0);
+      plan.error ? break_off(fd, plan.error) : ::recv(fd, into.data(), into.size(), 0);
   if (n > 0) {
     // A short read emptied the kernel's buffer, unless a FIN waits behind it.
     if (static_cast<std::size_t>(n) < into.size() && !watch_->peer_closed && !watch_->broken)

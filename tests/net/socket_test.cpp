@@ -273,30 +273,35 @@ struct failing {
 
 }  // namespace
 
-TEST_CASE("the seam for tests fails the call that it names, and only while it is set") {
-  test::loop_fixture f;
-  f.run([](net::loop& l) -> net::task<void> {
-    ends e(l, test::socket_pair());
-    CHECK(write(e.far, "ab").bytes == 2);
-    std::array<char, 8> room;
-    {
-      failing reads(net::kernel_call::receive, {ECONNRESET, net::unlimited});
-      CHECK(e.near.try_read(room).error.value() == ECONNRESET);
-      CHECK(write(e.near, "x").what == io::kind::done);
-    }
-    {
-      failing writes(net::kernel_call::send, {EPIPE, net::unlimited});
-      CHECK(write(e.near, "x").error.value() == EPIPE);
-    }
-    {
-      failing connects(net::kernel_call::connect, {ECONNREFUSED, net::unlimited});
-      net::socket s;
-      const auto to = net::socket_address::ip("127.0.0.1", 9).value();
-      CHECK(net::start_connect(l, s, to).value() == ECONNREFUSED);
-    }
-    CHECK(e.near.try_read(room).bytes == 2);
-    co_return;
-  }(f.loop));
+TEST_CASE("the seam for tests fails the call that it names, and breaks the connection for good") {
+  for (const auto which : {net::kernel_call::receive, net::kernel_call::send}) {
+    INFO("call " << static_cast<int>(which));
+    test::loop_fixture f;
+    f.run([](net::loop& l, net::kernel_call c) -> net::task<void> {
+      ends e(l, test::socket_pair());
+      const bool reads = c == net::kernel_call::receive;
+      std::array<char, 8> room;
+      {
+        failing one(c, {ECONNRESET, net::unlimited});
+        const io other = reads ? write(e.near, "x") : e.near.try_read(room);
+        CHECK(other.what != io::kind::failed);
+        const io r = reads ? e.near.try_read(room) : write(e.near, "x");
+        CHECK(r.what == io::kind::failed);
+        CHECK(r.error.value() == ECONNRESET);
+      }
+      co_await test::turn_until(l, [&] { return e.near.broken() && e.far.peer_closed(); });
+      CHECK(write(e.near, "x").what == io::kind::failed);
+    }(f.loop, which));
+  }
+}
+
+TEST_CASE("the seam can refuse a connection") {
+  net::loop l(0);
+  net::socket s;
+  const auto to = net::socket_address::ip("127.0.0.1", 9).value();
+  failing connects(net::kernel_call::connect, {ECONNREFUSED, net::unlimited});
+  CHECK(net::start_connect(l, s, to).value() == ECONNREFUSED);
+  CHECK_FALSE(s.is_open());
 }
 
 TEST_CASE("the seam can make every read and write a short one, and nothing is lost by it") {

@@ -98,7 +98,9 @@ bool wire::say(std::string_view bytes) {
 
 bool wire::fill() {
   pollfd p{fd_, POLLIN, 0};
-  if (fd_ < 0 || ::poll(&p, 1, patience_ms) <= 0) return false;
+  if (fd_ < 0) return false;
+  hung_ = ::poll(&p, 1, patience_ms) <= 0;
+  if (hung_) return false;
   char room[16384];
   const ssize_t n = ::recv(fd_, room, sizeof room, 0);
   if (n <= 0) return false;

@@ -43,6 +43,7 @@ class wire {
   http_message read(bool to_head = false);          // skips no 1xx
   std::string read_all();                           // to the end
   bool closed();                                    // the peer ends it, by a FIN or a reset
+  bool hung() const { return hung_; }               // a read waited for a minute in vain
   void finish_sending();
   void reset();
   void close();
@@ -52,6 +53,7 @@ class wire {
   bool fill();
   std::string take_chunked(bool& whole);
   int fd_;
+  bool hung_ = false;
   std::string buffered_;
 };
 

@@ -87,6 +87,7 @@ void converse(front_kit& front, const exchange_kind& k) {
   for (int i = 0; i < k.requests; ++i) {
     client.say(k.request);   // may fail: weir may have answered and closed already
     const http_message answer = client.read();
+    CHECK_FALSE(client.hung());
     if (!answer) break;
     CHECK(answer.status() >= 200);
     if (!answer.whole || answer.field("Connection") == "close") break;
