@@ -188,8 +188,10 @@ class builder final : public YAML::EventHandler {
   node_ptr root_;
 };
 
+constexpr std::string_view tab_complaint = "illegal tab when looking for indentation";
+
 // The library's commonest complaints with what to do about them.
-std::string explain(const std::string& complaint) {
+std::string explain(std::string_view complaint) {
   using namespace std::string_view_literals;
   constexpr std::array<std::pair<std::string_view, std::string_view>, 9> known{{
       {"end of map not found"sv,
@@ -201,7 +203,7 @@ std::string explain(const std::string& complaint) {
       {"end of sequence flow not found"sv,
        "a `[` without its `]`, expected `,` or `]`, and "
        "quotes around texts with brackets"},
-      {"illegal tab when looking for indentation"sv, "a tab in the indentation, expected blanks"},
+      {tab_complaint, "a tab in the indentation, expected blanks"},
       {"illegal map value"sv,
        "a colon where no value can begin, expected other indentation, or quotes around a text"},
       {"illegal block entry"sv, "a `-` where no list can begin, expected it on a line of its own"},
@@ -212,6 +214,12 @@ std::string explain(const std::string& complaint) {
   for (const auto& [theirs, ours] : known)
     if (complaint.starts_with(theirs)) return fmt::format("not YAML: {}", ours);
   return fmt::format("not YAML: {}, expected a YAML document", complaint);
+}
+
+// True when that line begins with blanks of which one is a tab: whatever the library makes of it.
+bool tab_indented(std::string_view text, unsigned line) noexcept {
+  while (--line > 0 && text.find('\n') != text.npos) text.remove_prefix(text.find('\n') + 1);
+  return text.substr(0, text.find_first_not_of(" \t")).find('\t') != text.npos;
 }
 
 mark place_of_byte(const std::string& text, std::size_t at) {
@@ -295,7 +303,10 @@ document parse_document(const std::string& text, const environment& env) {
     const auto at = std::max(to_mark(e.mark), begins);  // at the text's end the library's is off
     const bool bracket = e.msg.find("flow not found") != e.msg.npos;
     const auto where = bracket ? fmt::format(" (it opens at line {})", begins.line) : "";
-    out.mistakes.push_back({at, explain(e.msg) + where});
+    const bool tab = tab_indented(text, at.line);
+    out.mistakes.push_back(
+        {tab ? mark{at.line, 1} : at,
+         explain(tab ? tab_complaint : std::string_view(e.msg)) + (tab ? "" : where)});
   } catch (const std::exception& e) {
     out.mistakes.push_back({{}, explain(e.what())});
   }

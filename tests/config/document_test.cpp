@@ -147,6 +147,8 @@ TEST_CASE("what is no YAML is told with its place and what to do") {
        "f:2:4: not YAML: a `[` without its `]`, expected `,` or `]`, and quotes around texts with "
        "brackets (it opens at line 2)"},
       {"a: 1\n\tb: 2", "f:2:1: not YAML: a tab in the indentation, expected blanks"},
+      {"a:\n\tb: 2", "f:2:1: not YAML: a tab in the indentation, expected blanks"},
+      {"a:\n  b: 1\n  \tc: [2", "f:3:1: not YAML: a tab in the indentation, expected blanks"},
       {"a: 1\n  b: 2",
        "f:2:4: not YAML: a colon where no value can begin, expected other indentation, or quotes "
        "around a text"},
