@@ -274,7 +274,7 @@ TEST_CASE("a client that leaves while it waits takes its batch out of the queue"
   held.release();
   CHECK(first.read().status() == 200);
   CHECK(held.seen == 1);   // nobody else reached the worker
-  CHECK(front.batches(outcome::client_gone) == 2);
+  CHECK(test::eventually([&] { return front.batches(outcome::client_gone) == 2; }));
 }
 
 TEST_CASE(
@@ -366,7 +366,7 @@ TEST_CASE("grants cross loops: many clients, few slots, every request answered o
     });
   for (auto& t : clients) t.join();
   CHECK(good == 12 * 25);
-  CHECK(front.batches(outcome::ok) == 12 * 25);
+  CHECK(test::eventually([&] { return front.batches(outcome::ok) == 12 * 25; }));
 }
 
 TEST_CASE(
