@@ -17,29 +17,13 @@
 #include <thread>
 #include <vector>
 
+#include "allocations.hpp"
 #include "parse_json.hpp"
 #include "telemetry/metrics.hpp"
 
 using namespace weir;
 using namespace weir::telemetry;
 namespace fs = std::filesystem;
-
-// Counts what this thread allocates.
-namespace {
-thread_local std::uint64_t allocations = 0;
-}
-void* operator new(std::size_t n) {
-  ++allocations;
-  if (void* p = std::malloc(n ? n : 1)) return p;
-  throw std::bad_alloc();
-}
-// The nothrow form too, as a sanitizer's own would not go together with this delete.
-void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(n ? n : 1);
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace {
 
@@ -165,9 +149,9 @@ TEST_CASE("offering allocates nothing") {
   const folder f;
   const auto log = open_log(f.file("a.log"));
   const access_record r = numbered(1);
-  const std::uint64_t before = allocations;
+  const std::uint64_t before = test::allocations;
   for (int i = 0; i < 100; ++i) log->offer(0, r);
-  CHECK(allocations == before);
+  CHECK(test::allocations == before);
 }
 
 TEST_CASE("a full ring drops records, counts them and never blocks") {
