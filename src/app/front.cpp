@@ -26,13 +26,13 @@ void block_signals() {
 
 }  // namespace
 
-front::front(unsigned threads, telemetry::access_log* access, std::size_t relay_buffer_bytes)
+front::front(unsigned threads, telemetry::access_log* access, const proxy::relay_sizes& relays)
     : links_(threads) {
   const std::uint64_t seed = random_seed();
   const auto connections = std::make_shared<std::atomic<std::uint64_t>>(0);
   for (unsigned i = 0; i < threads; ++i) {
     loops_.push_back(std::make_unique<net::loop>(i));
-    doors_.push_back(std::make_unique<proxy::door>(*loops_[i], access, seed, relay_buffer_bytes,
+    doors_.push_back(std::make_unique<proxy::door>(*loops_[i], access, seed, relays,
                                                   connections));
   }
 }

@@ -24,7 +24,7 @@ struct bound_listener {
 class front {
  public:
   // `threads` loops, not running yet.
-  front(unsigned threads, telemetry::access_log* access, std::size_t relay_buffer_bytes);
+  front(unsigned threads, telemetry::access_log* access, const proxy::relay_sizes& relays);
   ~front();   // joined before
   front(const front&) = delete;
   front& operator=(const front&) = delete;

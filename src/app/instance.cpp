@@ -47,8 +47,9 @@ base::result<void, std::string> instance::start() {
     access_ = std::move(*opened);
   }
   metrics_ = std::make_unique<telemetry::registry>(threads + 1);
-  front_ = std::make_unique<app::front>(threads, access_.get(),
-                                        settings_.limits.relay_buffer_bytes);
+  const config::limits& l = settings_.limits;
+  const proxy::relay_sizes relays{l.relay_buffer_bytes, l.relay_pipes_max / threads};
+  front_ = std::make_unique<app::front>(threads, access_.get(), relays);
   probes_ =
       std::make_unique<probe::runner>(io_, probe::runner::limit_default,
                                       [this](const probe::subject& who, const probe::outcome& o) {

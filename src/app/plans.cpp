@@ -71,7 +71,9 @@ proxy::limit_counters make_limit_counters(registry& metrics) {
   return {hit("limits.head_bytes_max"),        hit("limits.fields_max"),
           hit("limits.target_bytes_max"),      hit("limits.connections_max"),
           hit("limits.replay_batch_bytes_max"), hit("limits.replay_total_bytes_max"),
-          hit("routes.body_max"),              hit("limits.linger_bytes_max")};
+          hit("routes.body_max"),              hit("limits.linger_bytes_max"),
+          hit("limits.relay_pipes_max"),       hit("limits.interim_responses_max"),
+          hit("limits.chunk_line_bytes_max"),   hit("limits.trailer_bytes_max")};
 }
 
 proxy::plan_ptr make_plan(const plan_sources& from, unsigned loop) {

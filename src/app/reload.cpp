@@ -32,6 +32,7 @@ void keep_fixed(const config::settings& running, config::settings& wanted) {
   wanted.state_dir = running.state_dir;
   wanted.access_log = running.access_log;
   wanted.limits.relay_buffer_bytes = running.limits.relay_buffer_bytes;
+  wanted.limits.relay_pipes_max = running.limits.relay_pipes_max;
   wanted.admin.bind = running.admin.bind;
   if (wanted.registration && running.registration)
     wanted.registration->bind = running.registration->bind;

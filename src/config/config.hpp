@@ -74,6 +74,7 @@ struct limits {
   std::uint64_t head_bytes_max = 16 * 1024;  // a request's or a response's head: 431 or 502
   std::uint32_t fields_max = 100;
   std::uint64_t target_bytes_max = 8 * 1024;       // 414
+  std::uint32_t interim_responses_max = 32;        // 1xx before one answer
   std::uint32_t connections_max = 100000;          // clients; beyond it they wait in the kernel
   std::uint64_t replay_batch_bytes_max = 1 << 20;  // of one body kept in memory for a retry
   std::uint64_t replay_total_bytes_max = 256ull << 20;  // of all
@@ -82,6 +83,7 @@ struct limits {
   std::uint64_t linger_bytes_max = 1 << 20;  // read and thrown away after an early final answer
   duration linger_timeout = 2s;
   std::uint64_t relay_buffer_bytes = 64 * 1024;  // per direction while a body moves
+  std::uint32_t relay_pipes_max = 256;           // long bodies that are spliced at once
   bool operator==(const limits&) const = default;
 };
 

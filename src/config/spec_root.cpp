@@ -37,6 +37,10 @@ const section& limits_section() {
                                "A request gets 431, a worker's response becomes 502."),
           leaf<&T::target_bytes_max>("target_bytes_max", bytes(256, 1 * mib),
                                      "Length of a request target.", "The request gets 414."),
+          leaf<&T::interim_responses_max>(
+              "interim_responses_max", count(1, 10000),
+              "Interim (1xx) responses of a worker before its final one.",
+              "The worker's response becomes 502."),
           leaf<&T::connections_max>("connections_max", count(1, 10'000'000),
                                     "Client connections at once, over all listeners.",
                                     "New ones wait in the kernel until one closes."),
@@ -63,6 +67,11 @@ const section& limits_section() {
           needs_restart(leaf<&T::relay_buffer_bytes>(
               "relay_buffer_bytes", bytes(4 * kib, 16 * mib),
               "Buffer for one direction of a body on its way; the sender waits while it is full.")),
+          needs_restart(leaf<&T::relay_pipes_max>(
+              "relay_pipes_max", count(0, 65536),
+              "Long bodies that move through a kernel pipe, uncopied, between plain connections at "
+              "once; each takes two descriptors.",
+              "Further bodies are copied through a buffer.")),
       },
       check_limits};
   return s;

@@ -77,7 +77,8 @@ enum class attempt_end : std::uint8_t {
   failed,           // after bytes were sent: reset, broken response, 5xx that counts as failure
   response_timeout, // no response head within timeout.response
   client_gone,      // cancelled because the client left; not charged to the worker
-  client_fault,     // the upload broke framing, stalled or was too large; not charged
+  client_fault,     // the upload broke framing, stalled or was too large, or weir itself was short
+                    // of something; not charged
 };
 
 struct attempt_report {

@@ -89,8 +89,10 @@ std::string_view chunk_decoder::take_size(char c) {
 }
 
 std::string_view chunk_decoder::take_extension(char c) {
-  if (++line_bytes_ > limits_.line_bytes_max)
+  if (++line_bytes_ > limits_.line_bytes_max) {
+    hit_ = chunk_limit::line;
     return "A chunk's extensions are longer than the limit.";
+  }
   if (c == '\r') {
     state_ = state::size_lf;
     return {};
@@ -105,8 +107,10 @@ std::string_view chunk_decoder::take_size_end(char c) {
 }
 
 std::string_view chunk_decoder::take_trailer(char c) {
-  if (++trailer_bytes_ > limits_.trailer_bytes_max)
+  if (++trailer_bytes_ > limits_.trailer_bytes_max) {
+    hit_ = chunk_limit::trailer;
     return "The trailers are longer than the limit.";
+  }
   if (state_ == state::trailer_start && c == '\r') {
     state_ = state::end_lf;
     return {};

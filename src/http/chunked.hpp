@@ -15,6 +15,8 @@ struct chunk_limits {
   std::size_t trailer_bytes_max = 4096;
 };
 
+enum class chunk_limit : std::uint8_t { none, line, trailer };
+
 class chunk_decoder {
  public:
   explicit chunk_decoder(chunk_limits limits = {}) noexcept : limits_(limits) {}
@@ -31,6 +33,8 @@ class chunk_decoder {
   // Bytes of data that the current chunk still owes; 0 between chunks.
   std::uint64_t chunk_left() const noexcept { return left_; }
   bool done() const noexcept { return state_ == state::done; }
+  // Which limit made it bad.
+  chunk_limit limit_hit() const noexcept { return hit_; }
 
  private:
   enum class state : std::uint8_t {
@@ -61,6 +65,7 @@ class chunk_decoder {
   std::uint64_t left_ = 0;
   std::size_t line_bytes_ = 0, trailer_bytes_ = 0, trailer_name_bytes_ = 0;
   bool in_name_ = false;  // of a trailer
+  chunk_limit hit_ = chunk_limit::none;
   unsigned digits_ = 0;
 };
 

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t runs_max = 16;   // runs of body gathered into one write
 constexpr unsigned rounds_per_turn = 8;   // reads and writes before other connections get a turn
+constexpr std::uint64_t splice_bytes_min = 64 * 1024;   // less is copied sooner than spliced
 
 // What one write sends: the head once, then runs of body, each in its chunk if the sink is chunked.
 class gathered {
@@ -163,7 +164,51 @@ void stash(body_source& s, const buffer& room) {
   s.buffered = s.overread;
 }
 
-task<relay_end> move_body(loop& l, body_source& source, body_sink& sink, buffer_pool& buffers,
+bool may_splice(const body_source& s, const body_sink& k, const body_keeper* keeper) noexcept {
+  return !keeper && k.to && !k.to->is_tls() && !s.from->is_tls() && s.buffered.empty() &&
+         s.kind == http::body_kind::length && k.kind == http::body_kind::length &&
+         s.left >= splice_bytes_min && s.taken + s.left <= s.taken_max && !s.wanted_pipe;
+}
+
+task<relay_end> drain_pipe(loop& l, pipe& through, body_sink& sink, relay_progress& progress) {
+  while (through.held) {
+    const io w = sink.to->try_splice_out(through);
+    if (w.what == io::kind::done) {
+      sink.sent += w.bytes;
+      progress.last_progress = l.now();
+      continue;
+    }
+    if (w.what != io::kind::blocked) co_return relay_end::sink_failed;
+    progress.waits_for_source = false;
+    const wake woken = co_await sink.to->writable();
+    if (woken == wake::interrupted) co_return relay_end::interrupted;
+  }
+  co_return relay_end::done;
+}
+
+// The rest of a body of known length, through a pipe.
+task<relay_end> splice_rest(loop& l, body_source& s, body_sink& sink, pipe& through,
+                            relay_progress& progress) {
+  for (unsigned round = 1; s.left > 0; ++round) {
+    if (round % rounds_per_turn == 0) co_await yield{l};
+    if (!s.from->readable().await_ready()) progress.waits_for_source = true;
+    const wake woken = co_await s.from->readable();
+    if (woken == wake::interrupted) co_return relay_end::interrupted;
+    const io r = s.from->try_splice_in(through, static_cast<std::size_t>(s.left));
+    if (r.what == io::kind::blocked) continue;
+    if (r.what == io::kind::end) co_return relay_end::source_closed;
+    if (r.what == io::kind::failed) co_return relay_end::source_failed;
+    s.left -= r.bytes;
+    s.taken += r.bytes;
+    progress.last_progress = l.now();
+    const relay_end drained = co_await drain_pipe(l, through, sink, progress);
+    if (drained != relay_end::done) co_return drained;
+  }
+  s.finished = true;
+  co_return relay_end::done;
+}
+
+task<relay_end> move_body(loop& l, body_source& source, body_sink& sink, relay_stock& stock,
                           buffer& room, relay_progress& progress, body_keeper* keeper) {
   std::string_view head = std::exchange(sink.head, {});
   for (unsigned round = 1;; ++round) {
@@ -179,12 +224,57 @@ task<relay_end> move_body(loop& l, body_source& source, body_sink& sink, buffer_
     if (sent != relay_end::done) co_return sent;
     if (source.finished) co_return relay_end::done;
     if (!source.buffered.empty()) continue;
-    const relay_end filled = co_await fill(l, source, room, buffers, progress);
+    if (may_splice(source, sink, keeper)) {
+      taken_pipe through(stock.pipes);
+      source.wanted_pipe = !through;
+      if (through) {
+        room.release();
+        const relay_end end = co_await splice_rest(l, source, sink, *through, progress);
+        co_return end;
+      }
+    }
+    const relay_end filled = co_await fill(l, source, room, stock.buffers, progress);
     if (filled != relay_end::done) co_return filled;
   }
 }
 
+iovec run_of(std::string_view bytes) noexcept {
+  return {const_cast<char*>(bytes.data()), bytes.size()};
+}
+
+// What is left of a body that needs no further read and no framing; nothing: it does.
+std::optional<std::string_view> rest_at_hand(const body_source& s, const body_sink& k) noexcept {
+  if (!k.to || !s.replay.empty() || k.kind == http::body_kind::chunked) return std::nullopt;
+  if (s.finished) return std::string_view{};
+  const bool whole = s.kind == http::body_kind::length && s.left <= s.buffered.size() &&
+                     s.taken + s.left <= s.taken_max;
+  if (!whole) return std::nullopt;
+  return s.buffered.substr(0, static_cast<std::size_t>(s.left));
+}
+
 }  // namespace
+
+std::optional<relay_end> relay_at_once(loop& l, body_source& source, body_sink& sink,
+                                       relay_progress& progress, body_keeper* keeper) {
+  const auto body = rest_at_hand(source, sink);
+  if (!body || sink.head.size() + body->size() == 0) return std::nullopt;
+  const std::array<iovec, 2> runs{run_of(sink.head), run_of(*body)};
+  const std::size_t first = sink.head.empty(), last = body->empty() ? 1 : 2;
+  const io w = sink.to->try_write({runs.data() + first, last - first});
+  if (w.what == io::kind::blocked) return std::nullopt;
+  if (w.what != io::kind::done) return relay_end::sink_failed;
+  progress.last_progress = l.now();
+  sink.sent += w.bytes;
+  const std::size_t of_head = std::min(w.bytes, sink.head.size()), of_body = w.bytes - of_head;
+  sink.head.remove_prefix(of_head);
+  if (of_body && keeper) keeper->keep(body->substr(0, of_body));
+  source.buffered.remove_prefix(of_body);
+  source.left -= of_body;
+  source.taken += of_body;
+  if (!sink.head.empty() || of_body < body->size()) return std::nullopt;
+  source.finished = true;
+  return relay_end::done;
+}
 
 task<relay_end> write_all(loop& l, socket& to, std::string_view bytes, relay_progress& progress) {
   body_sink sink{&to, http::body_kind::none, bytes, 0};
@@ -193,11 +283,11 @@ task<relay_end> write_all(loop& l, socket& to, std::string_view bytes, relay_pro
   co_return end;
 }
 
-task<relay_end> relay(loop& l, body_source& source, body_sink& sink, buffer_pool& buffers,
+task<relay_end> relay(loop& l, body_source& source, body_sink& sink, relay_stock& stock,
                       relay_progress& progress, body_keeper* keeper) {
   buffer room;
   progress.last_progress = l.now();
-  const relay_end end = co_await move_body(l, source, sink, buffers, room, progress, keeper);
+  const relay_end end = co_await move_body(l, source, sink, stock, room, progress, keeper);
   stash(source, room);
   co_return end;
 }

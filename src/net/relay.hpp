@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,7 @@ struct body_source {
   bool finished = false;             // all of it was taken from the socket
   std::uint64_t taken = 0;           // body bytes taken from buffered or socket
   std::uint64_t taken_max = ~std::uint64_t{0};   // one more ends the relay with too_large
+  bool wanted_pipe = false;          // it was copied because all pipes were taken
 
   bool complete() const noexcept { return finished && replay.empty(); }
 };
@@ -65,8 +67,20 @@ struct relay_progress {
   bool waits_for_source = false;     // what a stall would be blamed on
 };
 
-// Sends sink.head and then the body. `keeper` may be null.
-task<relay_end> relay(loop& l, body_source& source, body_sink& sink, buffer_pool& buffers,
+// What relays borrow while they run; one for all of a loop.
+struct relay_stock {
+  buffer_pool buffers;
+  pipe_pool pipes;
+};
+
+// A message whose rest is at hand, in one write and without waiting. Nothing: it takes more than
+// that; what was sent has left `source` and `sink`, and relay() goes on from there.
+std::optional<relay_end> relay_at_once(loop& l, body_source& source, body_sink& sink,
+                                       relay_progress& progress, body_keeper* keeper);
+
+// Sends sink.head and then the body. `keeper` may be null. A long rest of known length between two
+// plain sockets moves through a pipe, uncopied.
+task<relay_end> relay(loop& l, body_source& source, body_sink& sink, relay_stock& stock,
                       relay_progress& progress, body_keeper* keeper);
 
 // Writes all of `bytes`.

@@ -1,5 +1,6 @@
 #include "net/socket.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -90,6 +91,37 @@ io socket::try_write(std::span<const iovec> from) {
   return {io::kind::blocked, 0, {}};
 }
 
+// What splice(2) said; `ready` is the side of the socket that it used.
+io socket::spliced(ssize_t n, bool& ready) {
+  if (n > 0) return {io::kind::done, static_cast<std::size_t>(n), {}};
+  if (n == 0) return {io::kind::end, 0, {}};
+  if (errno != EAGAIN && errno != EINTR) return failed(last_error());
+  ready = errno == EINTR;
+  return {io::kind::blocked, 0, {}};
+}
+
+io socket::try_splice_in(pipe& to, std::size_t max) {
+  const call_plan plan = plan_of(kernel_call::receive);
+  const std::size_t room = std::min({max, to.capacity() - to.held, plan.bytes_max});
+  const ssize_t n = plan.error ? break_off(watch_->fd, plan.error)
+                               : ::splice(watch_->fd, nullptr, to.write_end(), nullptr, room,
+                                          SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  const io r = spliced(n, watch_->readable);
+  to.held += r.bytes;
+  return r;
+}
+
+io socket::try_splice_out(pipe& from) {
+  const call_plan plan = plan_of(kernel_call::send);
+  const std::size_t bytes = std::min(from.held, plan.bytes_max);
+  const ssize_t n = plan.error ? break_off(watch_->fd, plan.error)
+                               : ::splice(from.read_end(), nullptr, watch_->fd, nullptr, bytes,
+                                          SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  const io r = spliced(n, watch_->writable);
+  from.held -= r.bytes;
+  return r;
+}
+
 io socket::read_tls(std::span<char> into) {
   ERR_clear_error();
   const int n =
@@ -163,13 +195,23 @@ void socket::interrupt() noexcept {
   interrupt_writer(*loop_, *watch_);
 }
 
-bool socket::alive(bool ask) const noexcept {
+// Bytes that nobody asked for would be taken for the next answer.
+bool socket::alive(bool ask) noexcept {
   if (watch_->peer_closed || watch_->broken) return false;
-  if (!ask && !watch_->readable) return true;   // unasked bytes would put it out of step
+  if (tls_ && SSL_pending(tls_) > 0) return false;
+  if (!ask && !watch_->readable) return true;
+  if (tls_) return tls_silent();
   char byte;
   const ssize_t n = ::recv(watch_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (n < 0 && errno == EAGAIN) return true;
-  return n > 0 && tls_;   // TLS peers may send tickets at any time; plain ones owe silence
+  return n < 0 && errno == EAGAIN;
+}
+
+// Tickets may come at any time and are taken in here; data may not.
+bool socket::tls_silent() noexcept {
+  ERR_clear_error();
+  char byte;
+  const int n = SSL_peek(tls_, &byte, 1);
+  return n <= 0 && tls_outcome(n, true).what == io::kind::blocked;
 }
 
 base::error_code socket::pending_error() const noexcept {

@@ -10,8 +10,9 @@
 #include <span>
 
 #include "base/result.hpp"
-#include "net/socket_address.hpp"
 #include "net/loop.hpp"
+#include "net/pipe.hpp"
+#include "net/socket_address.hpp"
 #include "net/task.hpp"
 
 struct ssl_st;
@@ -43,6 +44,10 @@ class socket {
 
   io try_read(std::span<char> into);
   io try_write(std::span<const iovec> from);
+  // Moves bytes between a plain socket and a pipe without copying them: at most `max` into it, or
+  // all that it holds out of it.
+  io try_splice_in(pipe& to, std::size_t max);
+  io try_splice_out(pipe& from);
   // One step of the TLS handshake: done (bytes is 0) when it is complete. A blocked one says in
   // `handshake_writes` which side to wait for.
   io try_handshake(bool as_client);
@@ -55,7 +60,7 @@ class socket {
 
   // True when nothing is readable right now and the peer has not closed: a pooled connection that
   // can still carry a request. Asks the kernel when `ask`.
-  bool alive(bool ask) const noexcept;
+  bool alive(bool ask) noexcept;
   bool peer_closed() const noexcept { return watch_->peer_closed; }
   bool broken() const noexcept { return watch_->broken; }
   base::error_code pending_error() const noexcept;   // SO_ERROR
@@ -66,9 +71,11 @@ class socket {
   void close() noexcept;
 
  private:
+  io spliced(ssize_t n, bool& ready);
   io read_plain(std::span<char> into);
   io read_tls(std::span<char> into);
   io write_tls(std::span<const iovec> from);
+  bool tls_silent() noexcept;
   io tls_outcome(int returned, bool reading);
 
   loop* loop_ = nullptr;

@@ -1,8 +1,9 @@
 // task<T>: a lazily started coroutine that is awaited once, and spawn() for one that nobody awaits.
-// Single-threaded: a task starts, suspends and ends on one loop. Completion resumes the awaiting
-// coroutine by a plain call, bounded by the nesting of tasks, so that no optimisation level and no
-// sanitizer changes the stack's depth. Frames come from a per-thread free list: none is allocated
-// in the steady state. Nothing may throw out of a task: that ends the process.
+// A plain function that may have its result at once returns task<T>::ready(result) and needs no
+// frame. Single-threaded: a task starts, suspends and ends on one loop. Completion resumes the
+// awaiting coroutine by a plain call, bounded by the nesting of tasks, so that no optimisation level
+// and no sanitizer changes the stack's depth. Frames come from a per-thread free list: none is
+// allocated in the steady state. Nothing may throw out of a task: that ends the process.
 #pragma once
 
 #include <coroutine>
@@ -51,6 +52,17 @@ struct promise_value : promise_base {
   T take() { return std::move(*value); }
 };
 
+// The result of a task that never ran, beside its missing frame.
+template <class T>
+struct ready_value {
+  std::optional<T> value;
+  T take() { return std::move(*value); }
+};
+template <>
+struct ready_value<void> {
+  void take() noexcept {}
+};
+
 template <>
 struct promise_value<void> : promise_base {
   void return_void() noexcept {}
@@ -68,13 +80,22 @@ class [[nodiscard]] task {
     }
   };
 
-  task(task&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+  // A task that is over before it began: awaiting it goes on at once.
+  template <class... V>
+  static task ready(V&&... v) {
+    task t{nullptr};
+    if constexpr (sizeof...(V) > 0) t.ready_.value.emplace(std::forward<V>(v)...);
+    return t;
+  }
+
+  task(task&& other) noexcept
+      : frame_(std::exchange(other.frame_, nullptr)), ready_(std::move(other.ready_)) {}
   task& operator=(task&&) = delete;
   ~task() {
     if (frame_) frame_.destroy();
   }
 
-  bool await_ready() noexcept { return false; }
+  bool await_ready() const noexcept { return !frame_; }
   bool await_suspend(std::coroutine_handle<> parent) {
     promise_type& p = frame_.promise();
     p.continuation = parent;
@@ -83,11 +104,12 @@ class [[nodiscard]] task {
     p.starting = false;
     return !p.finished;
   }
-  T await_resume() { return frame_.promise().take(); }
+  T await_resume() { return frame_ ? frame_.promise().take() : ready_.take(); }
 
  private:
   explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
   std::coroutine_handle<promise_type> frame_;
+  [[no_unique_address]] detail::ready_value<T> ready_;
 };
 
 namespace detail {

@@ -71,6 +71,9 @@ constexpr row rows[] = {
      {502, "connect-failed", "The worker cannot be reached", "dns_error", outcome::failed}},
     {fault::tls_failed,
      {502, "tls-failed", "The worker's TLS failed", "tls_certificate_error", outcome::failed}},
+    {fault::exhausted,
+     {503, "exhausted", "Out of descriptors, ports or memory", "proxy_internal_error",
+      outcome::failed}},
     {fault::worker_closed,
      {502, "worker-failed", "The worker failed", "connection_terminated", outcome::failed}},
     {fault::worker_protocol,
@@ -82,6 +85,8 @@ constexpr row rows[] = {
      {504, "response-timeout", "No response in time", "http_response_timeout", outcome::timed_out}},
     {fault::total_timeout,
      {504, "total-timeout", "Not done in time", "http_response_timeout", outcome::timed_out}},
+    {fault::cut_off,
+     {504, "cut-off", "Cut off by a shutdown", "proxy_internal_error", outcome::timed_out}},
     {fault::client_gone, {0, "client-gone", "Client gone", "", outcome::client_gone}},
 };
 

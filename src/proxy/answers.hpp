@@ -16,9 +16,9 @@ enum class fault : std::uint8_t {
   head_timeout, no_route, body_too_large, bad_field, body_stalled, body_broken,
   queue_full, queue_bytes_full, deadline, wait_contended,
   wait_no_worker, no_worker, closing, cancelled, retries_exhausted,
-  connect_refused, connect_timeout, unreachable, unresolved, tls_failed,
+  connect_refused, connect_timeout, unreachable, unresolved, tls_failed, exhausted,
   worker_closed, worker_protocol, worker_stalled,
-  response_timeout, total_timeout,
+  response_timeout, total_timeout, cut_off,
   client_gone,
 };
 

@@ -19,8 +19,15 @@ fault fault_of(connect_outcome::kind k) {
     case connect_outcome::kind::unreachable: return fault::unreachable;
     case connect_outcome::kind::unresolved: return fault::unresolved;
     case connect_outcome::kind::tls_failed: return fault::tls_failed;
+    case connect_outcome::kind::exhausted: return fault::exhausted;
     default: return fault::connect_refused;
   }
+}
+
+// Another worker may be reached, but not by a weir that has no descriptor left.
+attempt_end end_of(connect_outcome::kind k) {
+  return k == connect_outcome::kind::exhausted ? attempt_end::client_fault
+                                               : attempt_end::connect_failed;
 }
 
 // What core is told when something other than the worker's answer ended the attempt.
@@ -34,6 +41,11 @@ attempt_end end_of(fault why) {
   }
 }
 
+bool blames_worker(fault f) {
+  return (f >= fault::connect_refused && f <= fault::tls_failed) ||
+         (f >= fault::worker_closed && f <= fault::response_timeout);
+}
+
 std::string detail_of(fault why) {
   switch (why) {
     case fault::connect_timeout: return "no connection within the route's timeout.connect";
@@ -44,6 +56,8 @@ std::string detail_of(fault why) {
     case fault::total_timeout: return "the batch was not done within the route's timeout.total";
     case fault::body_broken: return "the body's chunked framing is broken (RFC 9112 section 7.1)";
     case fault::body_too_large: return "the body is over the route's body_max";
+    case fault::cut_off:
+      return "weir was stopped before the worker was done; the batch may have been executed";
     default: return {};
   }
 }
@@ -64,7 +78,10 @@ bool from_client(net::relay_end end) {
 }  // namespace
 
 attempt::attempt(exchange& x, const core::grant& grant)
-    : x_(x), loop_(x.in.loop), ticket_(*x.route->pool->gate, grant), upload_done_(x.in.loop) {
+    : x_(x), loop_(x.in.loop), ticket_(*x.route->pool->gate, grant), head_(x.answer_head),
+      out_(x.answer_text), upload_done_(x.in.loop) {
+  head_.status = 0;
+  head_.fields.clear();
   x.attempts = grant.attempt;
   x.granted_last = loop_.now();
 }
@@ -93,20 +110,19 @@ net::task<bool> attempt::reach() {
   target_ = pool_links.target(worker);
   if (x_.stopped()) {
     stopped_by(x_.stop_reason());
-    co_return false;
+    return net::task<bool>::ready(false);
   }
   if (!target_) {
     failure_ = {attempt_end::connect_failed, fault::unresolved, "the worker was just removed"};
-    co_return false;
+    return net::task<bool>::ready(false);
   }
   x_.worker = target_->name;
   // What cannot be sent twice goes out on a connection that is proven live, or on a new one.
   link_ = pool_links.take_idle(worker, !x_.may_repeat(attempt_end::stale_connection));
   x_.connect_time = base::duration::zero();
-  bool open = true;
-  if (!link_) open = co_await open_link();
-  x_.worker_socket = open ? &link_->socket : nullptr;
-  co_return open;
+  if (!link_) return open_link();
+  x_.worker_socket = &link_->socket;
+  return net::task<bool>::ready(true);
 }
 
 net::task<bool> attempt::open_link() {
@@ -120,7 +136,7 @@ net::task<bool> attempt::open_link() {
   x_.connect_time = loop_.now() - began;
   if (o.what == connect_outcome::kind::connected && !x_.stopped()) co_return true;
   if (x_.stopped()) stopped_by(x_.stop_reason());
-  else failure_ = {attempt_end::connect_failed, fault_of(o.what), std::move(o.detail)};
+  else failure_ = {end_of(o.what), fault_of(o.what), std::move(o.detail)};
   x_.worker_socket = nullptr;
   link_.reset();
   co_return false;
@@ -129,55 +145,69 @@ net::task<bool> attempt::open_link() {
 // --- sending the request ------------------------------------------------------------------------
 
 net::task<void> attempt::send() {
+  x_.rewind_body();
+  const bool at_hand = x_.upload.finished || (x_.upload.kind == http::body_kind::length &&
+                                              x_.upload.left <= x_.upload.buffered.size());
+  if (at_hand && x_.upload.taken == 0 && !x_.upload.finished)
+    x_.whole_body = x_.upload.buffered.substr(0, static_cast<std::size_t>(x_.upload.left));
+  begin_request();
+  net::body_sink sink{&link_->socket, x_.upload.kind, x_.request_head, 0};
+  if (!at_hand) {
+    uploading_ = true;
+    // The child has its own: the common part may be needed again meanwhile.
+    net::spawn(send_beside(x_.request_head, std::exchange(x_.expects_continue, false)));
+    x_.request_head.resize(head_common_);
+    return net::task<void>::ready();
+  }
+  const auto end = net::relay_at_once(loop_, x_.upload, sink, x_.upload_progress, keeper());
+  if (!end) return send_on(sink);
+  upload_ended(*end);
+  x_.request_head.resize(head_common_);
+  return net::task<void>::ready();
+}
+
+// The head as this attempt sends it, and what is kept and sent again of the body.
+void attempt::begin_request() {
   if (!x_.route_settings().rewrite.preserve_host) write_forwarded_head(x_, link_->target->host);
-  const std::size_t common = x_.request_head.size();
+  head_common_ = x_.request_head.size();
   http::finish_request_head(ticket_.grant().attempt, x_.request_head);
   // At the first attempt that sends anything: those before it may have found no connection.
   if (x_.upload.taken == 0 && !x_.copy.keeping() && x_.wants_copy()) x_.copy.start(*x_.plan);
   x_.upload.replay = x_.copy.bytes();
   request_begun_ = true;
   x_.sent_last = loop_.now();
-  const bool at_hand = x_.upload.finished || (x_.upload.kind == http::body_kind::length &&
-                                              x_.upload.left <= x_.upload.buffered.size());
-  if (at_hand) {
-    const net::relay_end end = co_await send_body(x_.request_head);
-    upload_ended(end);
-    x_.request_head.resize(common);
-    co_return;
-  }
-  uploading_ = true;
-  out_ = x_.request_head;   // the child sends it: the common part may be needed again meanwhile
-  x_.request_head.resize(common);
-  net::spawn(send_rest(std::exchange(x_.expects_continue, false)));
+}
+
+net::task<void> attempt::send_on(net::body_sink sink) {
+  const net::relay_end end = co_await send_body(sink);
+  upload_ended(end);
+  x_.request_head.resize(head_common_);
 }
 
 // The child: runs beside the wait for the response.
-net::task<void> attempt::send_rest(bool promised) {
-  const std::string request = std::exchange(out_, {});
+net::task<void> attempt::send_beside(std::string head, bool promised) {
   net::relay_end end = net::relay_end::done;
   if (promised && x_.upload.taken == 0 && x_.upload.buffered.empty())
     end = co_await net::write_all(loop_, x_.owner->client(), go_on, x_.upload_progress);
-  if (end == net::relay_end::done) end = co_await send_body(request);
+  net::body_sink sink{&link_->socket, x_.upload.kind, head, 0};
+  if (end == net::relay_end::done) end = co_await send_body(sink);
   else if (end == net::relay_end::sink_failed) end = net::relay_end::source_failed;
   upload_ended(end);
   uploading_ = false;
   upload_done_.ring();
 }
 
-net::task<net::relay_end> attempt::send_body(std::string_view head) {
+net::task<net::relay_end> attempt::send_body(net::body_sink& sink) {
   x_.upload_progress.last_progress = loop_.now();
   x_.deadlines.upload_due(true);
   x_.arm();
-  net::body_sink sink{&link_->socket, x_.upload.kind, head, 0};
-  net::body_keeper* keeper = x_.copy.keeping() ? &x_.copy : nullptr;
-  const net::relay_end end = co_await net::relay(loop_, x_.upload, sink, x_.in.bodies,
-                                                 x_.upload_progress, keeper);
-  co_return end;
+  return net::relay(loop_, x_.upload, sink, x_.in.relays, x_.upload_progress, keeper());
 }
 
 void attempt::upload_ended(net::relay_end end) {
-  upload_end_ = end;
+  if (x_.upload.wanted_pipe) x_.plan->hits.pipes->add(x_.in.shard);
   x_.deadlines.upload_due(false);
+  count_chunk_limit(x_, x_.upload.chunks);
   if (x_.copy.limit_hit()) const_cast<telemetry::counter*>(x_.copy.limit_hit())->add(x_.in.shard);
   if (end == net::relay_end::done || end == net::relay_end::sink_failed) {
     x_.deadlines.request_sent(loop_.now());
@@ -190,7 +220,11 @@ void attempt::upload_ended(net::relay_end end) {
 }
 
 net::task<void> attempt::stop_upload() {
-  if (!uploading_) co_return;
+  if (!uploading_) return net::task<void>::ready();
+  return interrupt_upload();
+}
+
+net::task<void> attempt::interrupt_upload() {
   x_.owner->client().interrupt();
   link_->socket.interrupt();
   co_await upload_done_;
@@ -201,49 +235,56 @@ net::task<void> attempt::stop_upload() {
 // --- reading the response's head ----------------------------------------------------------------
 
 net::task<bool> attempt::read_head() {
-  const http::head_limits& limits = x_.plan->head_limits;
   std::size_t scanned = 0;
   for (;;) {
-    if (!response_.empty()) {
-      const auto o = http::parse_response(response_.view(), limits, scanned, x_.is_head, head_);
-      if (o.what == http::parse_outcome::kind::bad) {
-        failure_ = {attempt_end::failed, fault::worker_protocol, std::string(o.reason)};
-        co_return false;
-      }
-      if (o.what == http::parse_outcome::kind::complete) {
-        response_.consume(o.consumed);
-        scanned = 0;
-        if (head_.status >= 200) co_return true;
-        const bool told = co_await take_interim();
-        if (!told) co_return false;
-        continue;
-      }
+    const head_step step = parse_head(scanned);
+    if (step == head_step::complete || step == head_step::bad)
+      co_return step == head_step::complete;
+    if (step == head_step::interim) {
+      if (!may_interim()) co_return false;
+      const bool told = co_await take_interim();
+      if (!told) co_return false;
+      continue;
     }
-    const bool more = co_await read_some();
-    if (!more) co_return false;
+    const net::wake woken = co_await link_->socket.readable();
+    if (!take_bytes(woken)) co_return false;
   }
 }
 
-net::task<bool> attempt::read_some() {
-  for (;;) {
-    const net::wake woken = co_await link_->socket.readable();
-    if (woken == net::wake::interrupted || x_.stopped()) {
-      stopped_by(x_.stop_reason());
-      co_return false;
-    }
-    const net::io r = link_->socket.try_read(
-        response_.room(x_.in.bodies, x_.plan->limits.head_bytes_max + 1));
-    if (r.what == net::io::kind::blocked) {
-      if (response_.empty()) response_.release();
-      continue;
-    }
-    if (r.what == net::io::kind::done) {
-      response_.filled(r.bytes);
-      co_return true;
-    }
-    closed_without_answer();
-    co_return false;
+attempt::head_step attempt::parse_head(std::size_t& scanned) {
+  if (response_.empty()) return head_step::need_more;
+  const auto o = http::parse_response(response_.view(), x_.plan->head_limits, scanned, x_.is_head,
+                                      head_);
+  if (o.what == http::parse_outcome::kind::need_more) return head_step::need_more;
+  if (o.what == http::parse_outcome::kind::bad) {
+    failure_ = {attempt_end::failed, fault::worker_protocol, std::string(o.reason)};
+    return head_step::bad;
   }
+  response_.consume(o.consumed);
+  return head_.status < 200 ? head_step::interim : head_step::complete;
+}
+
+bool attempt::may_interim() {
+  if (++interims_ <= x_.plan->limits.interim_responses_max) return true;
+  x_.plan->hits.interims->add(x_.in.shard);
+  failure_ = {attempt_end::failed, fault::worker_protocol,
+              "the worker sent more interim responses than limits.interim_responses_max"};
+  return false;
+}
+
+// False: the attempt is over without an answer.
+bool attempt::take_bytes(net::wake woken) {
+  if (woken == net::wake::interrupted || x_.stopped()) {
+    stopped_by(x_.stop_reason());
+    return false;
+  }
+  const net::io r = link_->socket.try_read(
+      response_.room(x_.in.relays.buffers, x_.plan->limits.head_bytes_max + 1));
+  if (r.what == net::io::kind::done) response_.filled(r.bytes);
+  else if (r.what == net::io::kind::blocked && response_.empty()) response_.release();
+  if (r.what == net::io::kind::done || r.what == net::io::kind::blocked) return true;
+  closed_without_answer();
+  return false;
 }
 
 // 100 was answered by weir itself when the slot was granted; others go on to a 1.1 client.
@@ -264,10 +305,13 @@ void attempt::closed_without_answer() {
   const bool at_once = loop_.now() - x_.sent_last < stale_window;
   const bool stale = link_->uses > 0 && response_.empty() && at_once;
   failure_ = {stale ? attempt_end::stale_connection : attempt_end::failed, fault::worker_closed,
-              "worker '" + x_.worker + "' closed the connection before it answered"};
+              "it closed the connection before it answered"};
 }
 
-void attempt::stopped_by(fault why) { failure_ = {end_of(why), why, detail_of(why)}; }
+void attempt::stopped_by(fault why) {
+  if (why == fault::closing && request_begun_) why = fault::cut_off;
+  failure_ = {end_of(why), why, detail_of(why)};
+}
 
 // --- what to do with it -------------------------------------------------------------------------
 
@@ -276,13 +320,13 @@ net::task<attempt_next> attempt::judge(core::grant& next) {
   x_.first_byte = loop_.now();
   const unsigned status = head_.status;
   const bool busy = x_.route->busy.test(status) && head_.find(http::field_name::retry_after);
-  if (!busy && !x_.route->failure.test(status)) {
-    const attempt_next then = co_await relay_response();
-    co_return then;
-  }
+  if (!busy && !x_.route->failure.test(status)) return relay_response();
+  return judge_refusal(busy ? attempt_end::busy : attempt_end::failed, next);
+}
+
+net::task<attempt_next> attempt::judge_refusal(attempt_end end, core::grant& next) {
   co_await stop_upload();
-  const attempt_next then =
-      co_await send_back(busy ? attempt_end::busy : attempt_end::failed, next);
+  const attempt_next then = co_await send_back(end, next);
   co_return then;
 }
 
@@ -308,7 +352,7 @@ net::task<attempt_next> attempt::send_back(attempt_end end, core::grant& next) {
 // The attempt failed without an answer to relay.
 net::task<attempt_next> attempt::give_up(core::grant& next) {
   co_await stop_upload();
-  if (x_.stopped() && failure_.what != x_.stop_reason()) stopped_by(x_.stop_reason());
+  if (x_.stopped()) stopped_by(x_.stop_reason());
   const bool abandoned = link_ && request_begun_ && failure_.end != attempt_end::failed &&
                          failure_.end != attempt_end::stale_connection;
   core::attempt_report report = report_of(failure_.end);
@@ -327,6 +371,7 @@ net::task<attempt_next> attempt::give_up(core::grant& next) {
     co_return take_verdict(v, next);
   }
   x_.batch = {};
+  if (blames_worker(failure_.what)) failure_.detail.insert(0, "worker '" + x_.worker + "': ");
   co_await answer(x_, failure_.what, std::move(failure_.detail), v.retry_after);
   co_return attempt_next::finished;
 }
@@ -362,12 +407,6 @@ void attempt::count(attempt_end end) {
   if (!target_) return;
   const auto& c = target_->attempts[static_cast<std::size_t>(end)];
   if (c) c->add(x_.in.shard);
-}
-
-net::task<attempt_next> run_attempt(exchange& x, core::grant grant, core::grant& next) {
-  attempt a(x, grant);
-  const attempt_next then = co_await a.run(next);
-  co_return then;
 }
 
 }  // namespace weir::proxy

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "http/structured.hpp"
+#include "proxy/attempt.hpp"
 #include "proxy/intake.hpp"
 #include "proxy/session.hpp"
 
@@ -64,13 +65,15 @@ std::string why_refused(core::refusal why, const std::string& pool) {
   return {};
 }
 
-net::task<void> refuse(exchange& x, core::refusal why, base::duration retry_after) {
+// Always false: there is no slot.
+net::task<bool> refuse(exchange& x, core::refusal why, base::duration retry_after) {
   x.batch = {};
   // Workers that refuse connections may not have been found out yet: none could be reached.
   const bool unreached = x.retried_for == core::attempt_end::connect_failed;
   const bool serves = why != core::refusal::wait_expired || (!unreached && can_serve(x));
   const fault f = fault_of(why, serves);
   co_await answer(x, f, why_refused(why, x.route->pool->name), retry_after);
+  co_return false;
 }
 
 // The batch's wait is over without a grant: its own doing, a limit's, or the pool's.
@@ -88,13 +91,14 @@ net::task<void> leave_queue(exchange& x, instant since) {
   co_await answer(x, x.stop_reason(), "the batch waited for a slot until timeout.total passed", {});
 }
 
-// True: x.cell.grant is the batch's grant.
-net::task<bool> wait_for_grant(exchange& x) {
+net::task<bool> wait_for_grant(exchange& x, core::grant& grant) {
   const instant since = x.in.loop.now();
-  if (x.upload.buffered.empty() && x.route_settings().rewrite.preserve_host) x.input.release();
+  const bool unused = x.upload.buffered.empty() && x.whole_body.empty();
+  if (unused && x.route_settings().rewrite.preserve_host) x.input.release();
   co_await x.cell.settled;
   if (x.cell.now == verdict_cell::state::granted) {
     observe_wait(x, wait_outcome::granted, since);
+    grant = x.cell.grant;
     co_return true;
   }
   co_await leave_queue(x, since);
@@ -103,36 +107,43 @@ net::task<bool> wait_for_grant(exchange& x) {
 
 net::task<void> attempt_until_done(exchange& x, core::grant grant) {
   for (;;) {
-    core::grant next;
-    const attempt_next then = co_await run_attempt(x, grant, next);
+    attempt_next then;
+    {
+      attempt a(x, grant);
+      then = co_await a.run(grant);
+    }
     if (then == attempt_next::finished) co_return;
-    grant = next;
     if (then == attempt_next::granted) continue;
-    const bool granted = co_await wait_for_grant(x);
+    const bool granted = co_await wait_for_grant(x, grant);
     if (!granted) co_return;
-    grant = x.cell.grant;
   }
 }
 
-net::task<void> admit(exchange& x, const intake& read) {
+// True: `grant` is the batch's grant. Else the batch was answered.
+net::task<bool> admit(exchange& x, const intake& read, core::grant& grant) {
   const instant now = x.in.loop.now();
   x.admitted = now;
   const core::admission a = x.route->pool->gate->admit(facts_of(x, read), now);
   if (a.what == core::admission::kind::refused) {
     observe_wait(x, wait_outcome::refused, now);
-    co_await refuse(x, a.why, a.retry_after);
-    co_return;
+    return refuse(x, a.why, a.retry_after);
   }
   x.batch = a.batch;
-  core::grant grant = a.grant;
-  if (a.what == core::admission::kind::granted) {
-    observe_wait(x, wait_outcome::granted, now);
-  } else {
-    const bool granted = co_await wait_for_grant(x);
-    if (!granted) co_return;
-    grant = x.cell.grant;
-  }
-  co_await attempt_until_done(x, grant);
+  if (a.what != core::admission::kind::granted) return wait_for_grant(x, grant);
+  observe_wait(x, wait_outcome::granted, now);
+  grant = a.grant;
+  return net::task<bool>::ready(true);
+}
+
+// From here on the client's leaving, the clock and grants find the batch.
+void enter(exchange& x) {
+  const auto& t = x.route_settings().timeout;
+  x.deadlines.begin({t.connect, t.progress, t.response, t.total}, x.in.loop.now());
+  x.owner->timer().set_action(&exchange::timer_fired, &x);
+  x.arm();
+  x.owner->client().on_departure(&exchange::client_departed, &x);
+  x.owner_number = x.in.waiting.enter(x.cell);
+  if (x.owner->client().peer_closed() || x.owner->client().broken()) exchange::client_departed(&x);
 }
 
 }  // namespace
@@ -143,15 +154,14 @@ net::task<void> carry(exchange& x) {
     co_await answer(x, read.bad, std::move(read.detail), base::duration{});
     co_return;
   }
-  const auto& t = x.route_settings().timeout;
-  x.deadlines.begin({t.connect, t.progress, t.response, t.total}, x.in.loop.now());
-  x.owner->timer().set_action(&exchange::timer_fired, &x);
-  x.arm();
-  x.owner->client().on_departure(&exchange::client_departed, &x);
-  x.owner_number = x.in.waiting.enter(x.cell);
-  if (x.owner->client().peer_closed() || x.owner->client().broken()) exchange::client_departed(&x);
-  if (x.stopped()) co_await answer(x, x.stop_reason(), {}, {});
-  else co_await admit(x, read);
+  enter(x);
+  if (x.stopped()) {
+    co_await answer(x, x.stop_reason(), {}, {});
+  } else {
+    core::grant grant;
+    const bool granted = co_await admit(x, read, grant);
+    if (granted) co_await attempt_until_done(x, grant);
+  }
   x.in.waiting.leave(x.owner_number);
   x.owner->client().on_departure(nullptr, nullptr);
 }

@@ -24,8 +24,8 @@ void wake_acceptor(void* context) {
 }  // namespace
 
 door::door(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed,
-           std::size_t relay_buffer_bytes, connection_count connections)
-    : hall_(l, access, tenant_seed, relay_buffer_bytes), connections_(std::move(connections)) {
+           const relay_sizes& relays, connection_count connections)
+    : hall_(l, access, tenant_seed, relays), connections_(std::move(connections)) {
   l.set_tick({[this] { return due(); }, [this](instant now) { tick(now); }});
 }
 

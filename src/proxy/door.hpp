@@ -20,7 +20,7 @@ using connection_count = std::shared_ptr<std::atomic<std::uint64_t>>;
 class door {
  public:
   door(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed,
-       std::size_t relay_buffer_bytes, connection_count connections);
+       const relay_sizes& relays, connection_count connections);
   ~door();
   door(const door&) = delete;
   door& operator=(const door&) = delete;

@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/session.hpp"
 
@@ -36,6 +37,7 @@ void exchange::begin(session& s, instant now) {
   idempotent = has_key = is_head = expects_continue = false;
   keep_alive = client_minor_zero = response_begun = cut_short = client_lost = false;
   upload = net::body_source{};
+  whole_body = {};
   upload_progress = download_progress = {};
   copy.stop();
   worker_socket = nullptr;
@@ -106,14 +108,23 @@ void exchange::client_departed(void* context) {
   x.stop(fault::client_gone);
 }
 
+void exchange::rewind_body() noexcept {
+  if (whole_body.empty()) return;
+  const std::size_t sent = static_cast<std::size_t>(std::exchange(upload.taken, 0));
+  upload.buffered = {whole_body.data(), sent + upload.buffered.size()};
+  upload.left = whole_body.size();
+  upload.finished = false;
+}
+
 bool exchange::wants_copy() const noexcept {
-  return upload.kind != http::body_kind::none &&
+  return whole_body.empty() && upload.kind != http::body_kind::none &&
          (idempotent || has_key || route_settings().retry.unsafe);
 }
 
 bool exchange::may_repeat(core::attempt_end end) const noexcept {
   const bool untouched = upload.taken == 0;
-  const bool whole = upload.kind == http::body_kind::none || untouched || copy.keeping();
+  const bool whole = upload.kind == http::body_kind::none || untouched || copy.keeping() ||
+                     !whole_body.empty();
   const core::request_traits traits{idempotent, has_key, whole, response_begun};
   return core::may_repeat(traits, end, route_settings().retry);
 }

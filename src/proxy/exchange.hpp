@@ -45,6 +45,7 @@ class exchange {
   // Could the request be sent again now, if the attempt ended this way?
   bool may_repeat(core::attempt_end end) const noexcept;
   bool wants_copy() const noexcept;         // a copy of the body is worth keeping
+  void rewind_body() noexcept;              // a whole body: to be sent from its start again
   std::string_view batch_id() const noexcept { return {id.data(), id.size()}; }
   const config::route& route_settings() const noexcept { return route->settings; }
 
@@ -56,12 +57,15 @@ class exchange {
   proxy::input input;
   http::request_head head;                  // views into input until the forwarded head is written
   std::string request_head;                 // forwarded, without the lines of an attempt
+  http::response_head answer_head;          // of the attempt that runs; views into its input
+  std::string answer_text;                  // the response head to the client
   std::string method, tenant, target, host; // copies for the log and for retries
   std::array<char, 32> id{};
   bool idempotent = false, has_key = false, is_head = false, expects_continue = false;
   bool keep_alive = false, client_minor_zero = false;
 
   net::body_source upload;                  // from the client
+  std::string_view whole_body;              // in `input`, when it came whole with the head
   net::relay_progress upload_progress, download_progress;
   replay_copy copy;
   net::socket* worker_socket = nullptr;     // of the attempt that runs

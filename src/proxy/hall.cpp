@@ -18,9 +18,9 @@ constexpr std::size_t buffers_kept = 64;
 }  // namespace
 
 hall::hall(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed,
-           std::size_t relay_buffer_bytes)
+           const relay_sizes& sizes)
     : loop(l), shard(l.index()), log(access), seed(tenant_seed), waiting(l.index()),
-      bodies(relay_buffer_bytes, buffers_kept) {}
+      relays{net::buffer_pool(sizes.buffer_bytes, buffers_kept), net::pipe_pool(sizes.pipes_max)} {}
 
 hall::~hall() = default;
 

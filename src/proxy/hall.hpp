@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "net/buffers.hpp"
+#include "net/relay.hpp"
 #include "net/loop.hpp"
 #include "proxy/plan.hpp"
 #include "proxy/waiting_room.hpp"
@@ -18,9 +18,15 @@ namespace weir::proxy {
 
 class exchange;
 
+// Of one loop.
+struct relay_sizes {
+  std::size_t buffer_bytes = 64 * 1024;
+  std::size_t pipes_max = 0;
+};
+
 struct hall {
   hall(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed,
-       std::size_t relay_buffer_bytes);
+       const relay_sizes& sizes);
   ~hall();
 
   net::loop& loop;
@@ -30,7 +36,7 @@ struct hall {
   plan_ptr plan;
   waiting_room waiting;
   net::buffer_pool heads{4 * 1024, 1024};
-  net::buffer_pool bodies;
+  net::relay_stock relays;
   bool draining = false;                  // no new work on kept-alive connections
   std::string scratch;                    // of the router
 

@@ -1,5 +1,6 @@
 #include "proxy/intake.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "http/structured.hpp"
@@ -52,23 +53,29 @@ bool take_body(exchange& x, intake& read) {
                     " bytes; send it in smaller batches");
 }
 
+// Which of two would hold cannot be told.
+bool repeated(const exchange& x, field_name name) {
+  return std::ranges::count(x.head.fields, name, &http::field::known) > 1;
+}
+
 bool take_key(exchange& x, intake& read) {
   const http::field* key = x.head.find(field_name::idempotency_key);
   if (!key) return true;
-  x.has_key = http::parse_idempotency_key(key->value).has_value();
+  x.has_key = !repeated(x, field_name::idempotency_key) &&
+              http::parse_idempotency_key(key->value).has_value();
   return x.has_key || refuse(read, fault::bad_field,
-                             "Idempotency-Key: expected one string of 1 to 255 visible ASCII "
-                             "characters, quoted or bare");
+                             "Idempotency-Key: expected it once, as a string of 1 to 255 visible "
+                             "ASCII characters, quoted or bare");
 }
 
 bool take_deadline(exchange& x, intake& read) {
   const http::field* f = x.head.find(field_name::weir_deadline);
   if (!f) return true;
   const auto left = http::parse_deadline(f->value, x.began_unix_ms);
-  if (!left)
+  if (!left || repeated(x, field_name::weir_deadline))
     return refuse(read, fault::bad_field,
-                  "Weir-Deadline: expected seconds from now such as 30 or 2.5, or an HTTP or RFC "
-                  "3339 date");
+                  "Weir-Deadline: expected it once, as seconds from now such as 30 or 2.5, or as an "
+                  "HTTP or RFC 3339 date");
   read.deadline = base::after(x.in.loop.now(), *left);
   return true;
 }

@@ -128,6 +128,9 @@ kind kind_of(const base::error_code& e) {
   if (e == connection_refused || e == no_such_file_or_directory ||
       e == resource_unavailable_try_again)
     return kind::refused;
+  if (e == too_many_files_open || e == too_many_files_open_in_system || e == no_buffer_space ||
+      e == not_enough_memory || e == address_not_available)
+    return kind::exhausted;
   return e == timed_out ? kind::timed_out : kind::unreachable;
 }
 
@@ -176,7 +179,9 @@ net::task<connect_outcome> connect(link& l) {
       now = std::move(secured);
     }
     last = std::move(now);
-    if (last.what == kind::connected || last.what == kind::interrupted) break;
+    if (last.what == kind::connected || last.what == kind::interrupted ||
+        last.what == kind::exhausted)
+      break;
   }
   co_return last;
 }

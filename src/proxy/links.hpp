@@ -102,6 +102,7 @@ struct connect_outcome {
     unreachable,
     tls_failed,
     unresolved,
+    exhausted,   // weir itself has no descriptor, port or memory for it
     interrupted
   };
   kind what = kind::connected;

@@ -61,7 +61,7 @@ struct replay_budget {
 
 struct limit_counters {
   counter_ptr head_bytes, fields, target_bytes, connections, replay_batch, replay_total, body,
-      linger;
+      linger, pipes, interims, chunk_line, trailer;
 };
 
 struct plan {

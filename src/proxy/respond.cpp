@@ -53,6 +53,12 @@ void write_answer(exchange& x, const answer_kind& kind, std::string_view detail,
 
 }  // namespace
 
+void count_chunk_limit(exchange& x, const http::chunk_decoder& chunks) {
+  const auto& hit = chunks.limit_hit() == http::chunk_limit::line ? x.plan->hits.chunk_line
+                                                                  : x.plan->hits.trailer;
+  if (chunks.limit_hit() != http::chunk_limit::none) hit->add(x.in.shard);
+}
+
 net::task<void> answer(exchange& x, fault what, std::string detail, base::duration retry_after) {
   const answer_kind& kind = describe(what);
   x.failed = what;
@@ -90,7 +96,7 @@ net::task<void> linger(exchange& x) {
   x.deadlines.begin({limit, limit, limit, limit}, x.in.loop.now());
   x.owner->timer().set_action(&exchange::timer_fired, &x);
   x.arm();
-  net::buffer discarded = x.in.bodies.take();
+  net::buffer discarded = x.in.relays.buffers.take();
   std::uint64_t left = x.plan->limits.linger_bytes_max;
   for (;;) {
     const net::wake woken = co_await client.readable();
@@ -127,7 +133,9 @@ http::body_kind attempt::write_head() {
   return kind;
 }
 
+// A short answer that came whole goes out in one write; all others take the longer way.
 net::task<attempt_next> attempt::relay_response() {
+  if (!uploading_) x_.copy.stop();   // no other attempt comes after this
   const http::body_kind framing = write_head();
   x_.status = head_.status;
   x_.response_begun = true;
@@ -140,12 +148,23 @@ net::task<attempt_next> attempt::relay_response() {
   body.chunks = http::chunk_decoder({x_.plan->limits.chunk_line_bytes_max,
                                      x_.plan->limits.trailer_bytes_max});
   net::body_sink sink{x_.client_lost ? nullptr : &x_.owner->client(), framing, out_, 0};
+  if (!uploading_ && net::relay_at_once(loop_, body, sink, x_.download_progress, nullptr) ==
+                         net::relay_end::done) {
+    x_.response_bytes = body.taken;
+    response_ended(net::relay_end::done, body, framing);
+    return net::task<attempt_next>::ready(attempt_next::finished);
+  }
+  return relay_on(std::move(body), sink);
+}
+
+net::task<attempt_next> attempt::relay_on(net::body_source body, net::body_sink sink) {
   const net::relay_end end = co_await relay_body(body, sink);
   co_await stop_upload();
-  response_ended(end, body, framing);
+  response_ended(end, body, sink.kind);
   if (from_worker(end) && !sink.started()) {
     x_.response_begun = false;   // it broke before a byte went out: said as what it is
-    co_await answer(x_, x_.failed, "the worker's response broke off or broke its framing", {});
+    co_await answer(x_, x_.failed,
+                    "worker '" + x_.worker + "': its response broke off or broke its framing", {});
   }
   co_return attempt_next::finished;
 }
@@ -154,15 +173,17 @@ net::task<net::relay_end> attempt::relay_body(net::body_source& body, net::body_
   x_.download_progress.last_progress = loop_.now();
   x_.deadlines.download_due(true);
   x_.arm();
-  net::relay_end end = co_await net::relay(loop_, body, sink, x_.in.bodies,
+  net::relay_end end = co_await net::relay(loop_, body, sink, x_.in.relays,
                                            x_.download_progress, nullptr);
   // The client left, and the route lets the worker finish: the rest is read and thrown away.
   const bool finish = x_.route_settings().on_client_gone == config::gone_action::finish;
   if (end == net::relay_end::sink_failed && finish) {
     x_.client_lost = true;
     sink.to = nullptr;
-    end = co_await net::relay(loop_, body, sink, x_.in.bodies, x_.download_progress, nullptr);
+    end = co_await net::relay(loop_, body, sink, x_.in.relays, x_.download_progress, nullptr);
   }
+  count_chunk_limit(x_, body.chunks);
+  if (body.wanted_pipe) x_.plan->hits.pipes->add(x_.in.shard);
   x_.deadlines.download_due(false);
   x_.response_bytes = body.taken;
   co_return end;

@@ -10,6 +10,7 @@ namespace weir::proxy {
 namespace {
 
 constexpr base::duration fresh_grace = std::chrono::seconds(1);
+constexpr unsigned requests_per_turn = 8;   // of one connection, before others get theirs
 
 bool trusts(const listener_plan& l, const std::string& peer) {
   if (l.trusted.empty()) return false;
@@ -61,8 +62,10 @@ net::task<void> session::run() {
     if (!secured) co_return;
   }
   for (;;) {
-    const bool more = co_await wait_for_request();
-    if (!more) break;
+    if (!may_idle()) break;
+    const net::wake woken = co_await client_.readable();
+    idle_ = false;
+    if (woken == net::wake::interrupted) break;
     std::unique_ptr<exchange> x = in_.take_exchange();
     carrying_ = x.get();
     const after then = co_await serve_while_bytes(*x);
@@ -89,21 +92,21 @@ net::task<bool> session::shake_hands() {
   }
 }
 
-// Idle: no buffer is held, only this frame.
-net::task<bool> session::wait_for_request() {
-  if (in_.draining && requests_ > 0) co_return false;
+// Idle: no buffer is held, only the frame of run().
+bool session::may_idle() {
+  if (in_.draining && requests_ > 0) return false;
   arm_plain(listener_->settings.idle_timeout);
-  idle_ = true;
-  const net::wake woken = co_await client_.readable();
-  idle_ = false;
-  co_return woken == net::wake::ready;
+  return idle_ = true;
 }
 
 net::task<session::after> session::serve_while_bytes(exchange& x) {
-  for (;;) {
+  for (unsigned served = 1;; ++served) {
+    // Pipelined requests must not keep the loop from everybody else.
+    if (served % requests_per_turn == 0) co_await net::yield{in_.loop};
     x.begin(*this, in_.loop.now());
-    const bool got = co_await read_head(x);
-    if (!got) co_return after::close;
+    const head_outcome got = co_await read_head(x);
+    if (got == head_outcome::nothing) co_return after::idle;
+    if (got == head_outcome::failed) co_return after::close;
     x.reused_connection = requests_++ > 0;
     co_await carry(x);
     record(x);
@@ -119,29 +122,42 @@ net::task<session::after> session::serve_while_bytes(exchange& x) {
   }
 }
 
-net::task<bool> session::read_head(exchange& x) {
+// A head that came in one piece needs no waiting. Nothing may have come at all: under TLS a record
+// without data, after a full read no more.
+net::task<session::head_outcome> session::read_head(exchange& x) {
+  using outcome = net::task<head_outcome>;
+  if (x.input.empty()) {
+    const fill_outcome filled = fill_now(x);
+    if (filled == fill_outcome::blocked) return outcome::ready(head_outcome::nothing);
+    if (filled == fill_outcome::closed) return outcome::ready(head_outcome::failed);
+  }
   std::size_t scanned = 0;
-  bool timed = false;
+  const auto o = http::parse_request(x.input.view(), x.plan->head_limits, scanned, x.head);
+  if (o.what != http::parse_outcome::kind::complete) return read_head_on(x, scanned);
+  x.head_read = in_.loop.now();
+  x.input.consume(o.consumed);
+  return outcome::ready(head_outcome::complete);
+}
+
+net::task<session::head_outcome> session::read_head_on(exchange& x, std::size_t scanned) {
+  arm_plain(listener_->settings.head_timeout);
   for (;;) {
-    if (!x.input.empty()) {
-      const auto o = http::parse_request(x.input.view(), x.plan->head_limits, scanned, x.head);
-      if (o.what == http::parse_outcome::kind::complete) {
-        x.head_read = in_.loop.now();
-        x.input.consume(o.consumed);
-        co_return true;
-      }
-      if (o.what == http::parse_outcome::kind::bad) {
-        co_await refuse_head(x, fault_of_status(o.status), std::string(o.reason));
-        co_return false;
-      }
-      if (!std::exchange(timed, true)) arm_plain(listener_->settings.head_timeout);
+    const auto o = http::parse_request(x.input.view(), x.plan->head_limits, scanned, x.head);
+    if (o.what == http::parse_outcome::kind::complete) {
+      x.head_read = in_.loop.now();
+      x.input.consume(o.consumed);
+      co_return head_outcome::complete;
+    }
+    if (o.what == http::parse_outcome::kind::bad) {
+      co_await refuse_head(x, fault_of_status(o.status), std::string(o.reason));
+      co_return head_outcome::failed;
     }
     const fill_outcome filled = co_await fill(x);
     if (filled == fill_outcome::more) continue;
-    if (filled == fill_outcome::late && !x.input.empty())
+    if (filled == fill_outcome::late)
       co_await refuse_head(x, fault::head_timeout,
                            "the request's head did not arrive within listeners[].head_timeout");
-    co_return false;
+    co_return head_outcome::failed;
   }
 }
 
@@ -149,15 +165,20 @@ net::task<session::fill_outcome> session::fill(exchange& x) {
   for (;;) {
     const net::wake woken = co_await client_.readable();
     if (woken == net::wake::interrupted) co_return fill_outcome::late;
-    // One byte beyond the limit tells the parser that the head is too large.
-    const auto room = x.input.room(in_.heads, x.plan->limits.head_bytes_max + 1);
-    if (room.empty()) co_return fill_outcome::closed;
-    const net::io r = client_.try_read(room);
-    if (r.what == net::io::kind::blocked) continue;
-    if (r.what != net::io::kind::done) co_return fill_outcome::closed;
-    x.input.filled(r.bytes);
-    co_return fill_outcome::more;
+    const fill_outcome filled = fill_now(x);
+    if (filled != fill_outcome::blocked) co_return filled;
   }
+}
+
+session::fill_outcome session::fill_now(exchange& x) {
+  // One byte beyond the limit tells the parser that the head is too large.
+  const auto room = x.input.room(in_.heads, x.plan->limits.head_bytes_max + 1);
+  if (room.empty()) return fill_outcome::closed;
+  const net::io r = client_.try_read(room);
+  if (r.what == net::io::kind::blocked) return fill_outcome::blocked;
+  if (r.what != net::io::kind::done) return fill_outcome::closed;
+  x.input.filled(r.bytes);
+  return fill_outcome::more;
 }
 
 net::task<void> session::refuse_head(exchange& x, fault why, std::string detail) {

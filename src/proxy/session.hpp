@@ -40,11 +40,14 @@ class session {
 
  private:
   enum class after : std::uint8_t { idle, close };
+  enum class head_outcome : std::uint8_t { complete, nothing, failed };
   net::task<bool> shake_hands();
-  net::task<bool> wait_for_request();
+  bool may_idle();
   net::task<after> serve_while_bytes(exchange& x);
-  net::task<bool> read_head(exchange& x);
-  enum class fill_outcome : std::uint8_t { more, closed, late };
+  net::task<head_outcome> read_head(exchange& x);
+  net::task<head_outcome> read_head_on(exchange& x, std::size_t scanned);
+  enum class fill_outcome : std::uint8_t { more, blocked, closed, late };
+  fill_outcome fill_now(exchange& x);
   net::task<fill_outcome> fill(exchange& x);
   net::task<void> refuse_head(exchange& x, fault why, std::string detail);
   void arm_plain(base::duration limit);
@@ -64,13 +67,12 @@ class session {
 
 // Routes, admits, waits, attempts, answers: the whole way of a batch (carry.cpp).
 net::task<void> carry(exchange& x);
-// One attempt on a worker, until the batch is answered or goes back (attempt.cpp).
-enum class attempt_next : std::uint8_t { finished, granted, waiting };
-net::task<attempt_next> run_attempt(exchange& x, core::grant grant, core::grant& next);
 // One of weir's own answers; sets whether the connection can be kept (respond.cpp).
 net::task<void> answer(exchange& x, fault what, std::string detail, base::duration retry_after);
 // After an early final answer: the client's unread body is discarded within limits (respond.cpp).
 net::task<void> linger(exchange& x);
+// Counts a limit that broke a chunked body, if one did (respond.cpp).
+void count_chunk_limit(exchange& x, const http::chunk_decoder& chunks);
 // Counts the batch and writes its line (record.cpp).
 void record(exchange& x);
 

@@ -1,5 +1,6 @@
 #include "telemetry/json_text.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -17,7 +18,13 @@ std::uint64_t special(std::uint64_t v) noexcept {
   return ((v - each(0x20)) | (quote - each(1)) | (backslash - each(1)) | v) & tops;
 }
 
-// Copies the plain run at the front of `in` by eights, as far as `out` has room. Returns its size.
+bool is_special(char c) noexcept {
+  const auto u = static_cast<unsigned char>(c);
+  return u < 0x20 || u >= 0x80 || c == '"' || c == '\\';
+}
+
+// Copies the plain run at the front of `in`, as far as `out` has room: by eights, then by one.
+// Returns its size.
 std::size_t copy_plain(std::string_view in, char* out, const char* end) noexcept {
   std::size_t n = 0;
   std::uint64_t eight;
@@ -27,6 +34,8 @@ std::size_t copy_plain(std::string_view in, char* out, const char* end) noexcept
     std::memcpy(out + n, &eight, 8);
     n += 8;
   }
+  const std::size_t until = std::min(in.size(), static_cast<std::size_t>(end - out));
+  for (; n < until && !is_special(in[n]); ++n) out[n] = in[n];
   return n;
 }
 

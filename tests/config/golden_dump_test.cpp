@@ -48,6 +48,7 @@ const std::string shown = R"json({
     "head_bytes_max": "16KiB",
     "fields_max": 100,
     "target_bytes_max": "8KiB",
+    "interim_responses_max": 32,
     "connections_max": 100000,
     "replay_batch_bytes_max": "1MiB",
     "replay_total_bytes_max": "256MiB",
@@ -55,7 +56,8 @@ const std::string shown = R"json({
     "trailer_bytes_max": "4KiB",
     "linger_bytes_max": "1MiB",
     "linger_timeout": "2s",
-    "relay_buffer_bytes": "64KiB"
+    "relay_buffer_bytes": "64KiB",
+    "relay_pipes_max": 256
   },
   "listeners": [
     {

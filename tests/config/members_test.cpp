@@ -55,7 +55,8 @@ TEST_CASE("each limit arrives in its own member") {
                      "  trailer_bytes_max: 5KiB\n"
                      "  linger_bytes_max: 6KiB\n"
                      "  linger_timeout: 7s\n"
-                     "  relay_buffer_bytes: 8KiB\n")
+                     "  relay_buffer_bytes: 8KiB\n"
+                     "  relay_pipes_max: 17\n")
                      .limits;
   CHECK(l.head_bytes_max == 20 * 1024);
   CHECK(l.fields_max == 101);
@@ -68,6 +69,7 @@ TEST_CASE("each limit arrives in its own member") {
   CHECK(l.linger_bytes_max == 6 * 1024);
   CHECK(l.linger_timeout == 7s);
   CHECK(l.relay_buffer_bytes == 8 * 1024);
+  CHECK(l.relay_pipes_max == 17);
 }
 
 TEST_CASE("access log and registration arrive in their members") {

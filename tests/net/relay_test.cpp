@@ -65,10 +65,15 @@ net::task<void> read_all(net::socket& s, std::string& into) {
   }
 }
 
+net::relay_stock stock_of(std::size_t pipes) {
+  return {net::buffer_pool(4096, 4), net::pipe_pool(pipes)};
+}
+
 struct outcome {
   relay_end end{};
   std::string received, kept, overread;
   std::uint64_t taken = 0;
+  bool wanted_pipe = false;
 };
 
 struct plan {
@@ -78,13 +83,15 @@ struct plan {
   std::uint64_t taken_max = ~std::uint64_t{0};
   bool close = false;
   int socket_bytes = 4096;   // small, so that writes block half-way
+  std::size_t pipes = 0;
+  bool keeps = true;
 };
 
 net::task<void> run_relay(net::loop& l, const plan& p, outcome& out) {
   test::socket_pair in(p.socket_bytes), to(p.socket_bytes);
   net::socket client, source, sink, worker;
   client.open(l, in.near), source.open(l, in.far), sink.open(l, to.near), worker.open(l, to.far);
-  net::buffer_pool buffers(4096, 4);
+  net::relay_stock stock = stock_of(p.pipes);
   net::body_source s;
   s.from = &source, s.kind = p.from, s.left = p.left, s.taken_max = p.taken_max;
   s.buffered = p.buffered, s.replay = p.replay;
@@ -101,13 +108,15 @@ net::task<void> run_relay(net::loop& l, const plan& p, outcome& out) {
     co_await read_all(w, into);
     done.ring();
   }(worker, out.received, read));
-  out.end = co_await net::relay(l, s, k, buffers, progress, &kept);
+  out.end = co_await net::relay(l, s, k, stock, progress, p.keeps ? &kept : nullptr);
   sink.close();
   co_await read;
   source.close();   // a writer that is still at it gets an error and ends
   co_await written;
   out.kept = kept.bytes, out.overread = s.buffered, out.taken = s.taken;
-  CHECK(buffers.taken() == 0);
+  out.wanted_pipe = s.wanted_pipe;
+  CHECK(stock.buffers.taken() == 0);
+  CHECK(stock.pipes.taken() == 0);
 }
 
 outcome relay(const plan& p) {
@@ -141,6 +150,113 @@ TEST_CASE("a body arrives byte for byte whatever the framing on either side") {
         CHECK(got.taken == body.size());
       }
   }
+}
+
+TEST_CASE("a long body is spliced when a pipe is free, copied when none is, and arrives alike") {
+  const std::string body = patterned(700'001);
+  for (const std::size_t pipes : {0, 1}) {
+    INFO(pipes << " pipes");
+    plan p;
+    p.keeps = false, p.pipes = pipes, p.head = "HEAD\r\n\r\n", p.left = body.size();
+    p.buffered = body.substr(0, 3000), p.wire = body.substr(3000) + "next";
+    const outcome got = relay(p);
+    CHECK(got.end == relay_end::done);
+    CHECK(got.received == p.head + body);
+    CHECK(got.taken == body.size());
+    CHECK(got.wanted_pipe == (pipes == 0));
+  }
+}
+
+TEST_CASE("a spliced body that breaks off, or whose sink closes, ends the relay and says how") {
+  plan p;
+  p.keeps = false, p.pipes = 1, p.left = 1 << 20, p.wire = patterned(300'000), p.close = true;
+  const outcome cut = relay(p);
+  CHECK(cut.end == relay_end::source_closed);
+  CHECK(cut.received == p.wire);
+  test::loop_fixture f;
+  f.run([](net::loop& l) -> net::task<void> {
+    test::socket_pair in, out;
+    net::socket client, source, sink;
+    client.open(l, in.near), source.open(l, in.far), sink.open(l, out.near);
+    net::relay_progress progress;
+    (void)co_await net::write_all(l, client, patterned(100'000), progress);
+    ::close(out.far);
+    net::relay_stock stock = stock_of(1);
+    net::body_source s;
+    s.from = &source, s.kind = body_kind::length, s.left = 1 << 20;
+    net::body_sink k{&sink, body_kind::length, {}, 0};
+    const relay_end end = co_await net::relay(l, s, k, stock, progress, nullptr);
+    CHECK(end == relay_end::sink_failed);
+    CHECK(stock.pipes.taken() == 0);   // with bytes inside: closed, not kept
+  }(f.loop));
+}
+
+TEST_CASE("a message at hand goes out in one write, and what did not fit goes on from there") {
+  test::loop_fixture f;
+  f.run([](net::loop& l) -> net::task<void> {
+    test::socket_pair out(4096);
+    net::socket sink, worker;
+    sink.open(l, out.near), worker.open(l, out.far);
+    net::relay_progress progress;
+    const auto send = [&](net::body_source& s, net::body_sink& k, collector& kept) {
+      return net::relay_at_once(l, s, k, progress, &kept);
+    };
+    collector kept;
+    net::body_source none;
+    none.finished = true;
+    net::body_sink head_only{&sink, body_kind::none, "HEAD", 0};
+    CHECK(send(none, head_only, kept) == relay_end::done);
+    net::body_source small;
+    small.kind = body_kind::length, small.left = 4, small.buffered = "bodynext";
+    net::body_sink k{&sink, body_kind::length, "HEAD", 0};
+    CHECK(send(small, k, kept) == relay_end::done);
+    CHECK(small.finished);
+    CHECK(small.buffered == "next");
+    CHECK(kept.bytes == "body");
+    const std::string body = patterned(1 << 20);
+    net::body_source large;
+    large.kind = body_kind::length, large.left = body.size(), large.buffered = body;
+    net::body_sink rest{&sink, body_kind::length, "HEAD", 0};
+    CHECK_FALSE(send(large, rest, kept));
+    CHECK(large.taken + large.left == body.size());
+    CHECK(kept.bytes.size() == 4 + large.taken);
+    std::string received;
+    net::signal read(l);
+    net::spawn([](net::socket& w, std::string& into, net::signal& done) -> net::task<void> {
+      co_await read_all(w, into);
+      done.ring();
+    }(worker, received, read));
+    net::relay_stock stock = stock_of(0);
+    const relay_end end = co_await net::relay(l, large, rest, stock, progress, &kept);
+    CHECK(end == relay_end::done);
+    sink.close();
+    co_await read;
+    CHECK(received == "HEADHEADbodyHEAD" + body);
+    CHECK(kept.bytes == "body" + body);
+  }(f.loop));
+}
+
+TEST_CASE("not at hand: a body still to come, framing to write, a prefix to replay, no sink") {
+  test::loop_fixture f;
+  f.run(test::as_task([&] {
+    test::socket_pair out;
+    net::socket sink;
+    sink.open(f.loop, out.near);
+    ::close(out.far);   // a write would fail, and say so
+    net::relay_progress progress;
+    const auto tried = [&](net::body_source s, net::body_sink k) {
+      return net::relay_at_once(f.loop, s, k, progress, nullptr).has_value();
+    };
+    net::body_source whole;
+    whole.kind = body_kind::length, whole.left = 4, whole.buffered = "body";
+    net::body_sink k{&sink, body_kind::length, "HEAD", 0};
+    CHECK(tried(whole, k));
+    net::body_source part = whole, again = whole, framed = whole, over = whole;
+    part.left = 5, again.replay = "prefix", framed.kind = body_kind::chunked, over.taken_max = 3;
+    for (const net::body_source& s : {part, again, framed, over}) CHECK_FALSE(tried(s, k));
+    CHECK_FALSE(tried(whole, {&sink, body_kind::chunked, "HEAD", 0}));
+    CHECK_FALSE(tried(whole, {nullptr, body_kind::length, "HEAD", 0}));
+  }));
 }
 
 TEST_CASE("a kept prefix goes before what is still to come, and is not kept twice") {
@@ -196,11 +312,11 @@ TEST_CASE("a body without a sink is read to its end and thrown away") {
     client.open(l, in.near), source.open(l, in.far);
     net::relay_progress progress;
     (void)co_await net::write_all(l, client, "0123456789", progress);
-    net::buffer_pool buffers(4096, 4);
+    net::relay_stock stock = stock_of(0);
     net::body_source s;
     s.from = &source, s.kind = body_kind::length, s.left = 10;
     net::body_sink nobody;
-    const relay_end end = co_await net::relay(l, s, nobody, buffers, progress, nullptr);
+    const relay_end end = co_await net::relay(l, s, nobody, stock, progress, nullptr);
     CHECK(end == relay_end::done);
     CHECK(s.taken == 10);
   }(f.loop));
@@ -215,7 +331,7 @@ TEST_CASE("an interrupt ends a relay that waits on either side, and its buffer g
       net::socket client, source, sink, worker;
       client.open(l, in.near), source.open(l, in.far), sink.open(l, out.near),
           worker.open(l, out.far);
-      net::buffer_pool buffers(4096, 4);
+      net::relay_stock stock = stock_of(0);
       const std::string body = patterned(1 << 20);
       net::body_source s;
       s.from = &source, s.kind = body_kind::length, s.left = body.size();
@@ -223,10 +339,10 @@ TEST_CASE("an interrupt ends a relay that waits on either side, and its buffer g
       net::body_sink k{&sink, body_kind::length, {}, 0};
       net::relay_progress progress;
       l.post([&] { source.interrupt(), sink.interrupt(); });
-      const relay_end end = co_await net::relay(l, s, k, buffers, progress, nullptr);
+      const relay_end end = co_await net::relay(l, s, k, stock, progress, nullptr);
       CHECK(end == relay_end::interrupted);
       CHECK(progress.waits_for_source == on_source);
-      CHECK(buffers.taken() == 0);
+      CHECK(stock.buffers.taken() == 0);
     }(f.loop, source_waits));
   }
 }
@@ -243,14 +359,14 @@ TEST_CASE("an interrupt that came before the wait ends the relay, with and witho
       net::relay_progress progress;
       if (bytes) (void)co_await net::write_all(l, client, "some", progress);
       co_await net::yield{l};
-      net::buffer_pool buffers(4096, 4);
+      net::relay_stock stock = stock_of(0);
       net::body_source s;
       s.from = &source, s.kind = body_kind::length, s.left = 1000;
       net::body_sink k{&sink, body_kind::length, {}, 0};
       source.interrupt();   // as a deadline does while the relay lets others have their turn
-      const relay_end end = co_await net::relay(l, s, k, buffers, progress, nullptr);
+      const relay_end end = co_await net::relay(l, s, k, stock, progress, nullptr);
       CHECK(end == relay_end::interrupted);
-      CHECK(buffers.taken() == 0);
+      CHECK(stock.buffers.taken() == 0);
     }(f.loop, has_bytes));
   }
 }
@@ -262,12 +378,12 @@ TEST_CASE("a peer that closed its side makes the sink fail, not the source") {
     net::socket client, source, sink;
     client.open(l, in.near), source.open(l, in.far), sink.open(l, out.near);
     ::close(out.far);
-    net::buffer_pool buffers(4096, 4);
+    net::relay_stock stock = stock_of(0);
     net::body_source s;
     s.from = &source, s.kind = body_kind::length, s.left = 3, s.buffered = "abc";
     net::body_sink k{&sink, body_kind::length, "HEAD", 0};
     net::relay_progress progress;
-    const relay_end end = co_await net::relay(l, s, k, buffers, progress, nullptr);
+    const relay_end end = co_await net::relay(l, s, k, stock, progress, nullptr);
     CHECK(end == relay_end::sink_failed);
   }(f.loop));
 }

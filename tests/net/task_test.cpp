@@ -49,6 +49,16 @@ TEST_CASE("a task that never waits ends within the await") {
   CHECK(got == 7);
 }
 
+TEST_CASE("a task that is ready has its result without a frame") {
+  int got = 0;
+  spawn([](int& out) -> task<void> {
+    co_await task<void>::ready();
+    const auto text = co_await task<std::unique_ptr<int>>::ready(std::make_unique<int>(5));
+    out = *text;
+  }(got));
+  CHECK(got == 5);
+}
+
 TEST_CASE("a task that waits resumes its awaiter when it ends") {
   gate g;
   int got = 0;

@@ -218,3 +218,32 @@ TEST_CASE("a TLS peer may send tickets at any time: an idle connection with inpu
     CHECK_FALSE(t.near.alive(true));
   }(f.loop));
 }
+
+TEST_CASE("an idle TLS connection is alive after tickets, and dead once data came unasked") {
+  test::loop_fixture f;
+  f.run([](net::loop& l) -> net::task<void> {
+    for (const bool in_one_record : {true, false}) {
+      INFO((in_one_record ? "behind the answer, in its record" : "in a record of its own"));
+      tls_pair t(l);
+      io near, far;
+      co_await shake_both(l, t, near, far);
+      std::string at_near;
+      bool sent = false, received = false;
+      net::spawn(send_all(t.far, in_one_record ? "answerPOISON" : "answer", sent));
+      std::array<char, 6> room;   // what the answer needs, and no more
+      co_await test::turn_until(l, [&] {
+        const io r = t.near.try_read(room);
+        received = r.what == io::kind::done;
+        return received;
+      });
+      CHECK(sent);
+      CHECK(t.near.alive(true) == !in_one_record);
+      if (in_one_record) continue;
+      CHECK(t.near.alive(false));
+      bool more = false;
+      net::spawn(send_all(t.far, "POISON", more));
+      REQUIRE(more);
+      CHECK_FALSE(t.near.alive(true));
+    }
+  }(f.loop));
+}

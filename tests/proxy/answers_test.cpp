@@ -39,6 +39,7 @@ TEST_CASE(
       {fault::tls_failed, 502, outcome::failed},
       {fault::worker_closed, 502, outcome::failed},
       {fault::worker_protocol, 502, outcome::failed},
+      {fault::exhausted, 503, outcome::failed},
       {fault::wait_no_worker, 503, outcome::timed_out},
       {fault::no_worker, 503, outcome::refused},
       {fault::closing, 503, outcome::refused},
@@ -46,6 +47,7 @@ TEST_CASE(
       {fault::worker_stalled, 504, outcome::timed_out},
       {fault::response_timeout, 504, outcome::timed_out},
       {fault::total_timeout, 504, outcome::timed_out},
+      {fault::cut_off, 504, outcome::timed_out},
       {fault::bad_version, 505, outcome::bad_request},
       {fault::client_gone, 0, outcome::client_gone},
   };

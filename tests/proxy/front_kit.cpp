@@ -1,5 +1,6 @@
 #include "front_kit.hpp"
 
+#include <openssl/ssl.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -69,11 +70,21 @@ std::string http_message::field(std::string_view name) const {
 wire::wire(int fd) : fd_(fd) {}
 
 wire::wire(wire&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), buffered_(std::move(other.buffered_)) {}
+    : fd_(std::exchange(other.fd_, -1)), tls_(std::exchange(other.tls_, nullptr)),
+      buffered_(std::move(other.buffered_)) {}
 
 wire::~wire() { close(); }
 
+void wire::secure() {
+  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+  tls_ = SSL_new(context);
+  SSL_CTX_free(context);   // the session keeps it
+  SSL_set_fd(tls_, fd_);
+  REQUIRE(SSL_connect(tls_) == 1);
+}
+
 void wire::close() {
+  if (tls_) SSL_free(std::exchange(tls_, nullptr));
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
@@ -89,7 +100,8 @@ bool wire::say(std::string_view bytes) {
   while (!bytes.empty()) {
     pollfd p{fd_, POLLOUT, 0};
     if (::poll(&p, 1, patience_ms) <= 0) return false;
-    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t n = tls_ ? SSL_write(tls_, bytes.data(), static_cast<int>(bytes.size()))
+                           : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -99,10 +111,10 @@ bool wire::say(std::string_view bytes) {
 bool wire::fill() {
   pollfd p{fd_, POLLIN, 0};
   if (fd_ < 0) return false;
-  hung_ = ::poll(&p, 1, patience_ms) <= 0;
+  hung_ = !(tls_ && SSL_pending(tls_)) && ::poll(&p, 1, patience_ms) <= 0;
   if (hung_) return false;
   char room[16384];
-  const ssize_t n = ::recv(fd_, room, sizeof room, 0);
+  const ssize_t n = tls_ ? SSL_read(tls_, room, sizeof room) : ::recv(fd_, room, sizeof room, 0);
   if (n <= 0) return false;
   buffered_.append(room, static_cast<std::size_t>(n));
   return true;
@@ -149,6 +161,12 @@ http_message wire::read(bool to_head) {
     m.whole = true;
   }
   return m;
+}
+
+bool wire::wait_for(std::string_view bytes) {
+  while (buffered_.find(bytes) == std::string::npos)
+    if (!fill()) return false;
+  return true;
 }
 
 std::string wire::read_all() {
@@ -280,6 +298,7 @@ std::shared_ptr<proxy::plan> front_kit::make_plan(const wishes& w, lane& l) {
   replay_->total_max = p->limits.replay_total_bytes_max;
   p->replay = replay_;
   p->hits = {counter(), counter(), counter(), counter(),
+             counter(), counter(), counter(), counter(),
              counter(), counter(), counter(), counter()};
   p->unrouted = counter();
   return p;
@@ -302,7 +321,7 @@ front_kit::front_kit(wishes w) {
   at_ = net::socket_address::ip("127.0.0.1", 0).value();
   for (auto& l : lanes_) {
     l->links = std::make_shared<proxy::links>(l->loop);
-    l->door = std::make_unique<proxy::door>(l->loop, nullptr, 5, 64 * 1024, count);
+    l->door = std::make_unique<proxy::door>(l->loop, nullptr, 5, w.relays, count);
     l->plan = make_plan(w, *l);
     l->door->publish(l->plan);
     const int fd = *net::open_listener(at_, w.loops > 1);
@@ -392,6 +411,12 @@ std::size_t front_kit::idle_links() {
   return n;
 }
 
+std::size_t front_kit::heads_taken() {
+  std::size_t n = 0;
+  on_loops([&](proxy::door& d) { n += d.in().heads.taken(); });
+  return n;
+}
+
 void front_kit::end() {
   if (std::exchange(ended_, true)) return;
   on_loops([](proxy::door& d) { d.close_listeners(); });
@@ -406,7 +431,8 @@ void front_kit::end() {
     lanes_[d.loop().index()]->links->close_all();
     CHECK(d.in().waiting.size() == 0);
     CHECK(d.in().heads.taken() == 0);
-    CHECK(d.in().bodies.taken() == 0);
+    CHECK(d.in().relays.buffers.taken() == 0);
+    CHECK(d.in().relays.pipes.taken() == 0);
   });
   CHECK(eventually([&] { return idle(); }));
   CHECK(replay_->used == 0);

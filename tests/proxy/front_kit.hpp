@@ -15,6 +15,8 @@
 
 #include "proxy/door.hpp"
 
+struct ssl_st;
+
 namespace weir::test {
 
 // Turns until the condition holds; false after a minute.
@@ -41,6 +43,8 @@ class wire {
   ~wire();
   bool say(std::string_view bytes);                 // false: the peer is gone
   http_message read(bool to_head = false);          // skips no 1xx
+  bool wait_for(std::string_view bytes);            // until they came, within what is not yet read
+  void secure();                                    // a TLS handshake; verifies nothing
   std::string read_all();                           // to the end
   bool closed();                                    // the peer ends it, by a FIN or a reset
   bool hung() const { return hung_; }               // a read waited for a minute in vain
@@ -53,6 +57,7 @@ class wire {
   bool fill();
   std::string take_chunked(bool& whole);
   int fd_;
+  ssl_st* tls_ = nullptr;
   bool hung_ = false;
   std::string buffered_;
 };
@@ -98,6 +103,7 @@ struct wishes {
   std::function<void(config::limits&)> limits;
   std::function<void(config::listener&)> listener;
   net::tls_context tls;
+  proxy::relay_sizes relays{64 * 1024, 4};
 };
 
 class front_kit {
@@ -124,6 +130,9 @@ class front_kit {
   std::uint64_t retries(core::attempt_end why) const;
   void on_loops(const std::function<void(proxy::door&)>& what);   // waits until all ran it
   std::size_t idle_links();
+  std::size_t heads_taken();               // buffers of requests being read
+  std::uint64_t replay_bytes() const { return replay_->used; }
+  std::uint64_t connections() const { return *listener->connections; }
   // Drains, checks that no session, slot, cell or buffer is left, stops. Once.
   void end();
 

@@ -41,8 +41,10 @@ TEST_CASE("a field that weir reads and cannot is refused, and the answer says wh
   const row rows[] = {
       {"Idempotency-Key: \r\n", "Idempotency-Key: expected"},
       {"Idempotency-Key: \"unclosed\r\n", "Idempotency-Key: expected"},
-      {"Weir-Deadline: soon\r\n", "Weir-Deadline: expected seconds"},
-      {"Weir-Deadline: -\r\n", "Weir-Deadline: expected seconds"},
+      {"Idempotency-Key: a\r\nIdempotency-Key: a\r\n", "Idempotency-Key: expected it once"},
+      {"Weir-Deadline: 9\r\nWeir-Deadline: 10\r\n", "Weir-Deadline: expected it once"},
+      {"Weir-Deadline: soon\r\n", "Weir-Deadline: expected it once, as seconds"},
+      {"Weir-Deadline: -\r\n", "Weir-Deadline: expected it once, as seconds"},
       {"X-Batch-Rows: many\r\n", "X-Batch-Rows: expected a number"},
       {"X-Batch-Rows: -1\r\n", "X-Batch-Rows: expected a number"},
   };
