@@ -192,7 +192,8 @@ void client::answer_text(std::string text) {
 static std::string told(const shop& s) {
   std::string text;
   const auto item = [&](const char* name, std::uint64_t n) {
-    text.append(text.empty() ? "{\"" : ", \"").append(name).append("\": ").append(std::to_string(n));
+    text.append(text.empty() ? "{\"" : ", \"").append(name).append("\": ");
+    text.append(std::to_string(n));
   };
   item("served", s.served);
   item("turned_away", s.turned_away);

@@ -1,5 +1,5 @@
-// All client connections of a run and the loop that drives them. A mode decides when connections are
-// opened and what they send; the crowd carries it out, counts and measures. One thread.
+// All client connections of a run and the loop that drives them. A mode decides when connections
+// are opened and what they send; the crowd carries it out, counts and measures. One thread.
 #pragma once
 
 #include <memory>

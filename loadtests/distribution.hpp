@@ -1,6 +1,6 @@
 // A distribution of sizes or times, named on the command line: `fixed:1000`, `exp:1000` (the mean)
-// or `pareto:1.2,100,1000000` (shape, least, most: the bounded Pareto distribution). Seeded, so that
-// every proxy is asked the same.
+// or `pareto:1.2,100,1000000`: the bounded Pareto distribution by shape, least and most. Seeded, so
+// that every proxy is asked the same.
 #pragma once
 
 #include <cstdint>

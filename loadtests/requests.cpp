@@ -12,7 +12,8 @@ constexpr double swim_bytes_per_us = 100;
 
 bool read_plain(const std::string& line, const settings& s, arrival& a) {
   double at, body, answer, service;
-  if (std::sscanf(line.c_str(), "%lf,%lf,%lf,%lf", &at, &body, &answer, &service) != 4) return false;
+  const char* form = "%lf,%lf,%lf,%lf";
+  if (std::sscanf(line.c_str(), form, &at, &body, &answer, &service) != 4) return false;
   a.at = static_cast<nanos>(at / s.speedup * 1e9);
   a.body = static_cast<std::uint64_t>(body / s.shrink);
   a.answer = static_cast<std::uint64_t>(answer / s.shrink);

@@ -30,7 +30,8 @@ void die(const std::string& what) {
 
 const char* shared_block() {
   static const char* const block = [] {
-    void* at = mmap(nullptr, block_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    constexpr int kind = MAP_PRIVATE | MAP_ANONYMOUS;
+    void* at = mmap(nullptr, block_bytes, PROT_READ | PROT_WRITE, kind, -1, 0);
     if (at == MAP_FAILED) die("mmap");
     return static_cast<const char*>(std::memset(at, 'w', block_bytes));
   }();

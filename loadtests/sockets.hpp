@@ -1,6 +1,6 @@
 // What the load generator and the worker share of the kernel: the monotonic clock, descriptors,
-// non-blocking loopback sockets and an edge-triggered epoll set. Everything runs on one thread. What
-// cannot be gone on from (no sockets left, say) ends the program with exit code 2.
+// non-blocking loopback sockets and an edge-triggered epoll set. Everything runs on one thread.
+// What cannot be gone on from (no sockets left, say) ends the program with exit code 2.
 #pragma once
 
 #include <netinet/in.h>
@@ -71,7 +71,7 @@ class poller {
   poller();
   /// Edge-triggered, for reading, writing and hang-up.
   void watch(int fd, std::uint64_t token);
-  /// Level-triggered, for reading: listeners and standard input. False for what is always readable.
+  /// Level-triggered, for reading: listeners and standard input. False: it is always readable.
   bool watch_readable(int fd, std::uint64_t token);
   /// What happened within `patience` nanoseconds.
   std::span<epoll_event> wait(nanos patience);
