@@ -83,6 +83,7 @@ json::object to_json(const core::pool_view& p) {
           {"paused", p.paused},
           {"closed", p.closed},
           {"outage", p.outage},
+          {"scaling_holds", p.scaling_holds},
           {"desired", p.desired ? json::value(*p.desired) : json::value(nullptr)},
           {"asked_for", p.asked_for},
           {"never_came", p.never_came},

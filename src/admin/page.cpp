@@ -176,6 +176,7 @@ function poolCard(pool, workers, queue) {
                                        [pool.closed, "closed", "bad"]])
     if (on) title.append(" ", make("small", word, className));
   card.append(title, facts(pool));
+  if (pool.scaling_holds) card.append(make("p", "Scaling holds: " + pool.scaling_holds, "soft"));
   if (pool.scale && pool.scale.reason)
     card.append(make("p", "Last scale decision: " + pool.scale.direction + " to " +
                      pool.scale.desired + ", " + pool.scale.reason, "soft"));

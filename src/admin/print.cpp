@@ -64,6 +64,11 @@ std::string with_parsed(std::string_view raw, Print print) {
   return ec || !v.is_object() ? std::string(raw) : print(v);
 }
 
+std::string scaling_note(const json::value& pool) {
+  const std::string why = text(pool, "scaling_holds");
+  return why.empty() || why == "-" ? "" : "scaling holds: " + why;
+}
+
 std::vector<std::string> pool_row(const json::value& p) {
   const json::value& scale = at(p, "scale");
   return {text(p, "name"),
@@ -76,7 +81,7 @@ std::vector<std::string> pool_row(const json::value& p) {
           span(p, "drain_seconds"),
           text(scale.is_null() ? p : scale, "desired"),
           join({flag(p, "paused", "paused"), flag(p, "outage", "shared outage"),
-                flag(p, "closed", "closed"),
+                flag(p, "closed", "closed"), scaling_note(p),
                 number(p, "never_came") > 0 ? text(p, "never_came") + " never came" : ""})};
 }
 

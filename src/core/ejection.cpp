@@ -6,6 +6,20 @@
 
 namespace weir::core {
 
+std::string_view name(recovery r) noexcept {
+  switch (r) {
+    case recovery::attempts:
+      return "attempts succeed again";
+    case recovery::probes:
+      return "workers that went down in it pass their probes again";
+    case recovery::refunds:
+      return "the failures were those of single batches";
+    case recovery::departures:
+      return "the workers that failed have left or drain";
+  }
+  return "";
+}
+
 ejection::record* ejection::find(std::uint32_t worker) noexcept {
   return worker < records_.size() && records_[worker].present ? &records_[worker] : nullptr;
 }
@@ -21,9 +35,9 @@ void ejection::tally(const record& r, std::uint32_t by) noexcept {
   const bool down = r.health == health_state::down;
   present_ += by;
   usable_ += up && !r.ejected ? by : 0;
-  down_ += down ? by : 0;
+  written_off_ += down && !r.fell ? by : 0;
   ejected_ += r.ejected ? by : 0;
-  failing_ += !down && failing(r) ? by : 0;
+  failing_ += r.fell || (!down && failing(r)) ? by : 0;
 }
 
 template <class Change>
@@ -61,7 +75,7 @@ bool ejection::stale(const record& r, instant now) const noexcept {
 
 void ejection::configure(const ejection_settings& settings) noexcept {
   settings_ = settings;
-  present_ = usable_ = down_ = ejected_ = failing_ = 0;
+  present_ = usable_ = written_off_ = ejected_ = failing_ = 0;
   for (const record& r : records_)
     if (r.present) tally(r, 1);
 }
@@ -84,18 +98,21 @@ bool ejection::leave(std::uint32_t worker, instant now) noexcept {
   tally(*r, minus_one);
   r->present = false;
   reschedule(now);
-  return conclude(now);
+  return conclude(recovery::departures, now);
 }
 
 bool ejection::health_changed(std::uint32_t worker, health_state health, instant now) noexcept {
   record* r = find(worker);
   if (!r) return false;
   const bool proven = r->health == health_state::down && health == health_state::up;
+  const bool rose = proven && r->fell;
   change(*r, [&](record& to) {
     to.health = health;
-    if (proven) to.streak = 0;
+    if (proven) to.streak = 0, to.fell = false;
+    if (outage_ && health == health_state::down) to.fell = true;
   });
-  return conclude(now);
+  if (rose) success(recovery::probes, now);
+  return conclude(recovery::probes, now);
 }
 
 // --- what its attempts did -----------------------------------------------------------------------
@@ -104,11 +121,15 @@ bool ejection::succeeded(std::uint32_t worker, instant now) noexcept {
   record* r = find(worker);
   if (!r) return false;
   if (r->streak > 0) change(*r, [](record& to) { to.streak = 0; });
-  if (outage_ && !success_seen_) {
-    success_seen_ = true;
-    reschedule(now);
-  }
-  return outage_ && conclude(now);
+  if (!outage_) return false;
+  success(recovery::attempts, now);
+  return conclude(recovery::attempts, now);
+}
+
+void ejection::success(recovery by, instant now) noexcept {
+  recovered_by_ = by;
+  if (std::exchange(success_seen_, true)) return;
+  reschedule(now);
 }
 
 bool ejection::failed(std::uint32_t worker, instant now) noexcept {
@@ -118,7 +139,7 @@ bool ejection::failed(std::uint32_t worker, instant now) noexcept {
     to.last_failure = now;
     ++(to.ejected ? to.charged : to.streak);
   });
-  judge(now);
+  judge(recovery::attempts, now);
   if (may_eject(*r)) eject(worker, *r, now);
   return done();
 }
@@ -135,7 +156,7 @@ bool ejection::refund(std::uint32_t worker, std::uint32_t count, instant now) no
     end_ejection(worker, *r, now);
     reschedule(now);
   }
-  return conclude(now);
+  return conclude(recovery::refunds, now);
 }
 
 // --- ejections -------------------------------------------------------------------------------
@@ -190,10 +211,10 @@ void ejection::clear_changed() noexcept {
 
 // --- outages ---------------------------------------------------------------------------------
 
-void ejection::judge(instant now) noexcept {
-  const std::uint32_t judged = present_ - down_;
+void ejection::judge(recovery by, instant now) noexcept {
+  const std::uint32_t judged = present_ - written_off_;
   if (outage_) {
-    if (failing_ == 0 || (success_seen_ && !too_many(failing_, judged))) end_outage(now);
+    if (failing_ == 0 || (success_seen_ && !too_many(failing_, judged))) end_outage(by, now);
   } else if (too_many(failing_, judged) && too_many(failing_lately(now), judged)) {
     begin_outage(now);
   }
@@ -214,11 +235,12 @@ void ejection::suspend(std::uint32_t worker, record& r, instant now) noexcept {
   end_ejection(worker, r, now);
 }
 
-void ejection::end_outage(instant now) noexcept {
+void ejection::end_outage(recovery by, instant now) noexcept {
+  recovered_by_ = by;
   outage_ = false;
   news_ = true;
   for (record& r : records_)
-    if (r.present) change(r, [](record& to) { to.streak = 0; });
+    if (r.present) change(r, [](record& to) { to.streak = 0, to.fell = false; });
   reschedule(now);
 }
 
@@ -228,7 +250,7 @@ void ejection::forget_stale(instant now) noexcept {
 }
 
 bool ejection::impaired() const noexcept {
-  return outage_ || too_many(failing_ + down_, present_);
+  return outage_ || too_many(troubled(), present_);
 }
 
 // --- time --------------------------------------------------------------------------------------
@@ -240,7 +262,7 @@ bool ejection::expire(instant now) noexcept {
       end_ejection(worker, r, now);
   if (outage_ && success_seen_) forget_stale(now);
   reschedule(now);
-  return conclude(now);
+  return conclude(recovered_by_, now);
 }
 
 // The end of the first ejection; in an outage that fades, a look at stale failures four times in
@@ -254,8 +276,8 @@ void ejection::reschedule(instant now) noexcept {
     if (r.present && r.ejected) deadline_ = std::min(deadline_, r.until);
 }
 
-bool ejection::conclude(instant now) noexcept {
-  judge(now);
+bool ejection::conclude(recovery by, instant now) noexcept {
+  judge(by, now);
   return done();
 }
 

@@ -2,20 +2,26 @@
 // never so many that the rest breaks, and nobody at all when the fault is shared. One per pool,
 // with a record a worker, keyed by worker_id::index; core::pool calls it under the gate's lock. A
 // worker *fails* while it is ejected or has failed half of `consecutive_failures` attempts in a row
-// (3 when ejection is off). More than outage_share of the workers that are not down failing at
-// once, and at least two of them (or the only one), is a shared outage: ejections are lifted, none
-// is made. Invariants: ejected <= max(1, ejected_max x workers); never the last worker that is up;
-// none during an outage; succeeded() and failed() allocate nothing.
+// (3 when ejection is off), or has gone down in an outage. More than outage_share of the workers
+// that are not down failing at once, at least two of them (or the only one), is a shared outage:
+// ejections are lifted, none is made. Invariants: ejected <= max(1, ejected_max x workers); never
+// the last worker that is up; none during an outage; succeeded() and failed() allocate nothing.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/health.hpp"
 #include "core/settings.hpp"
 
 namespace weir::core {
+
+// What ended a shared outage.
+enum class recovery : std::uint8_t { attempts, probes, refunds, departures };
+// A sentence's end: "attempts succeed again".
+std::string_view name(recovery) noexcept;
 
 class ejection {
  public:
@@ -53,12 +59,16 @@ class ejection {
   // Workers whose ejection began or ended since clear_changed(), each at most once.
   std::span<const std::uint32_t> changed() const noexcept { return changed_; }
   void clear_changed() noexcept;
-  // A shared outage: from the failure that completes it until attempts succeed again and no more
-  // than outage_share still fail. A failure older than base_time no longer counts once a success
-  // was seen. When it ends every streak starts anew: what failed in it was nobody's fault.
+  // A shared outage: from the failure that completes it until attempts succeed again, or probes of
+  // workers that went down in it, and no more than outage_share still fail; or until nobody who
+  // failed is left. A failure older than base_time no longer counts once a success was seen. When
+  // it ends every streak starts anew: what failed in it was nobody's fault.
   bool outage() const noexcept { return outage_; }
+  recovery recovered_by() const noexcept { return recovered_by_; }  // the last outage
   // For scaling: an outage, or more than outage_share of all workers failing or down.
   bool impaired() const noexcept;
+  std::uint32_t troubled() const noexcept { return failing_ + written_off_; }  // failing or down
+  std::uint32_t size() const noexcept { return present_; }
 
  private:
   struct record {
@@ -72,6 +82,7 @@ class ejection {
     health_state health = health_state::checking;
     bool present = false;
     bool ejected = false;
+    bool fell = false;   // went down in the outage that holds, and was not proven since
     bool noted = false;  // is in changed_
   };
 
@@ -92,21 +103,23 @@ class ejection {
   void end_ejection(std::uint32_t worker, record& r, instant now) noexcept;
   void forgive(record& r) noexcept;
   void note(std::uint32_t worker, record& r) noexcept;
-  void judge(instant now) noexcept;
+  void judge(recovery by, instant now) noexcept;
   void begin_outage(instant now) noexcept;
   void suspend(std::uint32_t worker, record& r, instant now) noexcept;
-  void end_outage(instant now) noexcept;
+  void end_outage(recovery by, instant now) noexcept;
+  void success(recovery by, instant now) noexcept;
   void forget_stale(instant now) noexcept;
   void reschedule(instant now) noexcept;
-  bool conclude(instant now) noexcept;
+  bool conclude(recovery by, instant now) noexcept;
   bool done() noexcept;
 
   ejection_settings settings_;
   std::vector<record> records_;
   std::vector<std::uint32_t> changed_;  // capacity for every record: push_back never allocates
   instant deadline_ = base::never;
-  // Sums over those present: up and not ejected; down; ejected; failing and not down.
-  std::uint32_t present_ = 0, usable_ = 0, down_ = 0, ejected_ = 0, failing_ = 0;
+  // Sums over those present: up and not ejected; down, but not since this outage; ejected; failing.
+  std::uint32_t present_ = 0, usable_ = 0, written_off_ = 0, ejected_ = 0, failing_ = 0;
+  recovery recovered_by_ = recovery::attempts;  // while an outage holds: the last success's kind
   bool outage_ = false;
   bool success_seen_ = false;  // since the outage began
   bool news_ = false;          // something changed in this call

@@ -264,8 +264,8 @@ void fleet::take_ejections(instant now) {
   event e;
   e.what = outage_ ? event::kind::outage_began : event::kind::outage_ended;
   e.when = now;
-  e.reason =
-      outage_ ? "most workers fail at once: none is ejected for it" : "attempts succeed again";
+  e.reason = outage_ ? "most workers fail at once: none is ejected for it"
+                     : name(ejection_.recovered_by());
   out_.events.push_back(std::move(e));
 }
 

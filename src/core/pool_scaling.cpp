@@ -75,6 +75,18 @@ void pool::state::gather(scale_facts& facts, instant now) {
   facts.workers = scale_workers;
 }
 
+// What makes gather() say `paused` or `outage`, in words.
+std::string pool::state::scaling_holds() const {
+  const ejection& e = fleet.ejections();
+  if (!scaling) return {};
+  if (closed) return "weir is shutting down";
+  if (paused) return "the pool is paused";
+  if (!e.impaired()) return {};
+  const std::string share = std::to_string(e.troubled()) + " of " + std::to_string(e.size());
+  return e.outage() ? "shared outage, " + share + " workers fail or are down"
+                    : share + " workers are down or fail: more of them would not help";
+}
+
 void pool::state::carry_out(const scale_step& step, instant now) {
   for (const worker_id id : step.undrain) fleet.undrain(id, drain_order::by_scaling, now);
   for (const worker_id id : step.drain) fleet.drain(id, drain_order::by_scaling, "scale-in", now);

@@ -83,6 +83,7 @@ struct pool::state {
   void recount_demand() noexcept;
   void scale(instant now);
   void gather(scale_facts& facts, instant now);
+  std::string scaling_holds() const;  // why; empty when it does not
   void carry_out(const scale_step& step, instant now);
   void tell(event::kind what, std::string reason, instant now);
 

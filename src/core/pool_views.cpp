@@ -42,6 +42,7 @@ pool_view pool::view(instant now) const {
   v.tenants = s.queue.tenants_waiting();
   v.paused = s.paused, v.closed = s.closed;
   v.outage = s.fleet.ejections().outage();
+  v.scaling_holds = s.scaling_holds();
   if (s.scaling) {
     v.desired = s.scaling->desired();
     v.asked_for = s.scaling->asked_for();

@@ -65,6 +65,7 @@ struct pool_view {
   std::uint32_t slots = 0, slots_busy = 0;
   std::uint32_t tenants = 0;
   bool paused = false, closed = false, outage = false;
+  std::string scaling_holds;     // why scaling decides nothing now; empty: it does, or is off
   std::optional<std::uint32_t> desired;   // the standing scale decision
   std::uint32_t asked_for = 0;            // workers asked for that have not come
   std::uint32_t never_came = 0;           // given up on

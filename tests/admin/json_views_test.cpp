@@ -79,13 +79,15 @@ TEST_CASE("a pool's view has these members") {
   p.name = "loaders", p.waiting = 1, p.running = 2, p.delayed = 3, p.waiting_cost = 4.5;
   p.waiting_bytes = 5, p.oldest_seconds = 6.25, p.drain_seconds = 7, p.workers = 8;
   p.workers_up = 9, p.slots = 10, p.slots_busy = 11, p.tenants = 12, p.paused = true;
-  p.outage = true, p.desired = 13, p.asked_for = 14, p.never_came = 15, p.startup_seconds = 16;
+  p.outage = true, p.scaling_holds = "it rains";
+  p.desired = 13, p.asked_for = 14, p.never_came = 15, p.startup_seconds = 16;
   p.refused_batches = 17, p.refused_bytes = 18, p.refused_workers = 19, p.tenants_folded = 20;
   p.retries_denied = 21, p.bounces = 22;
   CHECK(to_text(to_json(p)) ==
         R"({"name":"loaders","waiting":1,"running":2,"delayed":3,"waiting_cost":4.5,)"
         R"("waiting_bytes":5,"oldest_seconds":6.25,"drain_seconds":7,"workers":8,"workers_up":9,)"
         R"("slots":10,"slots_busy":11,"tenants":12,"paused":true,"closed":false,"outage":true,)"
+        R"("scaling_holds":"it rains",)"
         R"("desired":13,"asked_for":14,"never_came":15,"startup_seconds":16,"refused_batches":17,)"
         R"("refused_bytes":18,"refused_workers":19,"tenants_folded":20,"retries_denied":21,)"
         R"("bounces":22})"

@@ -38,13 +38,14 @@ TEST_CASE("the status says what is wrong") {
   b.process.last_reload_error = "weir.yaml:3:5: unknown key\nand more";
   b.process.listeners[0].tls = true;
   b.pool_views[0].paused = true, b.pool_views[0].outage = true, b.pool_views[0].never_came = 2;
-  b.pool_views[0].desired = 7;
+  b.pool_views[0].desired = 7, b.pool_views[0].scaling_holds = "2 of 2 workers are down";
   const auto text = print_status(status_json(b));
   CAPTURE(text);
   CHECK(text.find("not ready: no pool can serve") != text.npos);
   CHECK(text.find("\nlast reload refused: weir.yaml:3:5: unknown key?and more\n") != text.npos);
   CHECK(text.find("127.0.0.1:8080 (TLS)") != text.npos);
-  CHECK(text.find("7  paused, shared outage, 2 never came\n") != text.npos);
+  CHECK(text.find("7  paused, shared outage, scaling holds: 2 of 2 workers are down, 2 never "
+                  "came\n") != text.npos);
   b.process.draining = true;
   CHECK(print_status(status_json(b)).find(", draining, ") != text.npos);
 }

@@ -207,15 +207,7 @@ TEST_CASE("an outage ends when nobody who fails is left") {
     CHECK(b.machine.outage());
     CHECK(b.machine.leave(1, b.now));
     CHECK_FALSE(b.machine.outage());
-  }
-  SECTION("their probes fail too") {
-    bench b(3);
-    b.fail(0, 3);
-    b.fail(1, 3);
-    b.machine.health_changed(0, health_state::down, b.now);
-    CHECK(b.machine.health_changed(1, health_state::down, b.now));
-    CHECK_FALSE(b.machine.outage());
-    CHECK(b.machine.impaired());
+    CHECK(b.machine.recovered_by() == recovery::departures);
   }
   SECTION("their failures were refunded") {
     bench b(2);
@@ -225,7 +217,66 @@ TEST_CASE("an outage ends when nobody who fails is left") {
     CHECK(b.machine.outage());
     CHECK(b.machine.refund(1, 1, b.now));
     CHECK_FALSE(b.machine.outage());
+    CHECK(b.machine.recovered_by() == recovery::refunds);
   }
+}
+
+TEST_CASE("workers that go down in an outage do not end it: probes or attempts that succeed do") {
+  struct row {
+    std::uint32_t workers, failing, down, proven, succeeded;
+    bool ends;
+  };
+  const std::vector<row> rows{
+      {1, 1, 1, 0, 0, false}, {1, 1, 1, 1, 0, true},  {2, 2, 2, 0, 0, false},
+      {2, 2, 2, 1, 0, true},  {4, 4, 4, 1, 0, false}, {4, 4, 4, 2, 0, true},
+      {3, 2, 2, 0, 0, false}, {3, 2, 2, 1, 0, true},  {4, 4, 3, 0, 1, false},
+      {4, 4, 2, 0, 2, true},  {4, 3, 4, 1, 0, false}, {10, 6, 6, 0, 4, false},
+      {10, 6, 6, 1, 0, true},
+  };
+  for (const row& r : rows) {
+    INFO(r.failing << " of " << r.workers << " fail, " << r.down << " go down, " << r.proven
+                   << " are proven, attempts on " << r.succeeded << " succeed");
+    bench b(r.workers);
+    for (std::uint32_t w = 0; w < r.failing; ++w) b.fail(w, 3);
+    REQUIRE(b.machine.outage());
+    for (std::uint32_t w = 0; w < r.down; ++w)
+      b.machine.health_changed(w, health_state::down, b.now);
+    CHECK(b.machine.outage());
+    b.wait(10s);
+    for (std::uint32_t w = 0; w < r.proven; ++w)
+      b.machine.health_changed(w, health_state::up, b.now);
+    for (std::uint32_t w = 0; w < r.succeeded; ++w)
+      b.machine.succeeded(r.workers - 1 - w, b.now);
+    CHECK(b.machine.outage() == !r.ends);
+    CHECK(b.machine.impaired() == !r.ends);
+    if (r.ends)
+      CHECK(b.machine.recovered_by() ==
+            (r.proven > 0 ? recovery::probes : recovery::attempts));
+  }
+}
+
+TEST_CASE("what was down before an outage does not keep it from ending") {
+  bench b(10);
+  for (std::uint32_t w = 2; w < 10; ++w) b.machine.health_changed(w, health_state::down, b.now);
+  b.fail(0, 3);
+  b.fail(1, 3);
+  REQUIRE(b.machine.outage());
+  b.machine.succeeded(0, b.now);
+  CHECK_FALSE(b.machine.outage());
+  CHECK(b.machine.impaired());
+}
+
+TEST_CASE("a worker that stays down after an outage does not make the next one") {
+  bench b(4);
+  b.fail_all(3);
+  for (std::uint32_t w = 0; w < 2; ++w) b.machine.health_changed(w, health_state::down, b.now);
+  b.machine.succeeded(2, b.now);
+  b.machine.succeeded(3, b.now);
+  REQUIRE_FALSE(b.machine.outage());
+  b.fail(2, 3);
+  CHECK_FALSE(b.machine.outage());
+  b.fail(3, 3);
+  CHECK(b.machine.outage());
 }
 
 TEST_CASE("workers that are down are not judged with the rest") {

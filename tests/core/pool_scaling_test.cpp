@@ -62,6 +62,21 @@ struct bench {
   std::vector<scale_decision> decisions;
 };
 
+// Probes whose outcome the test says; one settles it.
+struct probed_kit : pool_kit {
+  static pool_settings settings() {
+    pool_settings s = scaled(1, 10);
+    s.health = {.kind = probe_kind::tcp, .interval = 10ms, .fast_interval = 10ms,
+                .down_interval_max = 10ms, .timeout = 10s, .fall = 1, .rise = 1, .jitter = 0};
+    return s;
+  }
+  probed_kit() : pool_kit(settings()) {}
+  void probe(worker_id w, bool good, double when) {
+    run_until(when);
+    p.probed(w, good, good ? "" : "connection refused", at(when));
+  }
+};
+
 }  // namespace
 
 TEST_CASE("min: 0: a batch waits for the first worker, asks for it, and gets it") {
@@ -190,6 +205,49 @@ TEST_CASE("nothing is decided while the pool is paused, closed or in an outage")
     for (double t = 1; t < 20; t += 1) b.k.p.expire(at(t));
     CHECK(b.k.p.pending().decisions.empty());
   }
+}
+
+TEST_CASE("while scaling holds the view says why") {
+  probed_kit k;
+  const worker_id a = k.add("a", 10), b = k.add("b", 10);
+  const auto reason = [&](double t) { return k.p.view(at(t)).scaling_holds; };
+  k.probe(a, true, 0);
+  k.probe(b, true, 0);
+  CHECK(reason(0).empty());
+  k.probe(a, false, 1);
+  CHECK(reason(1).empty());  // one of two is no common fault
+  k.probe(b, false, 2);
+  CHECK(reason(2) == "2 of 2 workers are down or fail: more of them would not help");
+  CHECK_FALSE(k.p.view(at(2)).outage);
+  k.p.pause(at(3));
+  CHECK(reason(3) == "the pool is paused");
+  k.p.close(at(4));
+  CHECK(reason(4) == "weir is shutting down");
+  CHECK(pool_kit().p.view(at(0)).scaling_holds.empty());
+}
+
+TEST_CASE("killed workers: the outage lasts until their probes pass, and says so") {
+  probed_kit k;
+  const worker_id a = k.add("a", 10), b = k.add("b", 10);
+  for (const worker_id w : {a, b}) k.probe(w, true, 0);
+  std::vector<batch_id> all;
+  for (int i = 0; i < 6; ++i) all.push_back(k.admit(0).batch);
+  for (const batch_id x : all) k.finish(x, attempt_end::failed, 1, false);
+  REQUIRE(k.p.view(at(1)).outage);
+  const auto told = [&] {
+    std::string text;
+    for (const event& e : k.events())
+      if (e.what == event::kind::outage_ended) text += e.reason + ";";
+    return text;
+  };
+  for (const worker_id w : {a, b}) k.probe(w, false, 2);
+  CHECK(told().empty());
+  CHECK(k.p.view(at(2)).outage);
+  CHECK(k.p.view(at(2)).scaling_holds == "shared outage, 2 of 2 workers fail or are down");
+  k.probe(a, true, 3);
+  CHECK(told() == "workers that went down in it pass their probes again;");
+  CHECK_FALSE(k.p.view(at(3)).outage);
+  CHECK(k.p.view(at(3)).scaling_holds.empty());
 }
 
 TEST_CASE("workers asked for that never come are told of and no longer counted on") {
