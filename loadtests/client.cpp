@@ -127,7 +127,7 @@ bool client::read_body(nanos now) {
     if (most == 0) return wakes_at_ = now + 10 * millisecond, true;
     if (chunks_) return read_chunks(now);
     const std::uint64_t want = std::min(most, left_);
-    const ssize_t n = recv(number(), input, want, MSG_TRUNC);  // forgotten without a copy
+    const ssize_t n = forget_bytes(number(), want);
     if (n <= 0) return n < 0 && errno == EAGAIN && (drained_ = true);
     drained_ = static_cast<std::uint64_t>(n) < want && !ending_;
     left_ -= static_cast<std::uint64_t>(n);

@@ -77,7 +77,6 @@ def machine_told():
 
 def compare(options):
     summaries = {}
-    machine.Process.niceness = options.nice
     with measures.Bench(options) as bench:
         for row in chosen_rows(options):
             began = time.monotonic()
@@ -95,6 +94,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("two CPUs are needed: one for the proxy, one for load and workers")
+    if options.nice:
+        machine.prefer(options.nice)
     told = machine_told()
     print(json.dumps(told), "\n")
     summaries = compare(options)

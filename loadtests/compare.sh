@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # weir beside HAProxy, nginx and a relay that parses nothing, in one command: installs what is
-# missing, builds weir and the programs of this folder, and measures. See loadtests/README.md.
+# missing, builds weir and the programs of this folder, checks these, and measures. See loadtests/README.md.
 #   --quick            one short round of each row: a smoke test
 #   --only ROW[,ROW]   these rows only         --rounds N    more rounds, steadier medians
 #   --weir PATH        a built weir to measure instead of building one
@@ -39,4 +39,5 @@ if [ "$given_weir" = no ]; then
 fi
 [ -f build/loadtests/build.ninja ] || cmake -S loadtests -B build/loadtests -G Ninja
 cmake --build build/loadtests
+/usr/bin/python3 loadtests/tools_test.py
 exec /usr/bin/python3 loadtests/compare.py "$@"

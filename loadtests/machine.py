@@ -6,6 +6,7 @@ nanosecond; utime and stime of /proc/PID/stat, in ticks of 10 ms, only split it 
 system.
 """
 
+import contextlib
 import ctypes
 import dataclasses
 import glob
@@ -32,6 +33,16 @@ def raise_limits():
     except (ValueError, PermissionError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def prefer(niceness):
+    """Our processes before (below 0, as root) or behind a busy machine's other work. Where the
+    kernel groups processes by session, niceness counts within a group: the group gets it."""
+    with contextlib.suppress(PermissionError):
+        os.setsid()  # refused to the leader of a group, whose session is its own
+    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as group:
+        group.write(str(niceness))
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
 
 
 def until(holds, what, patience=DEADLINE):
@@ -62,12 +73,9 @@ class Reservation:
 class Process:
     """A child that dies with us, on given CPUs, its output in a file unless it is to be read."""
 
-    niceness = 0  # of all of them; below 0 keeps a busy machine's other work out of the way
-
     def __init__(self, command, cpus, folder, log="log", pipe=False):
         def prepare():
             os.sched_setaffinity(0, cpus)
-            os.nice(self.niceness)
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
         self.command = [str(word) for word in command]

@@ -1,5 +1,5 @@
 """How one proxy is measured: each function starts a load against a running proxy and returns
-numbers by metric name. What they share is in Bench: the tools, the workers and how long a run lasts.
+numbers by metric name. What they share is in Bench: the tools, the workers, how long a run lasts.
 """
 
 import contextlib
@@ -154,11 +154,11 @@ def open_loop(peers, share=0.5, **load):
 def batch_mix(trace):
     """Batches as they come: heavy-tailed sizes and service times, or those of a trace."""
     def measure(bench, variant):
-        source = {"trace": trace, "speedup": 2000, "shrink": 1000} if trace else {
+        source = {"trace": trace, "speedup": 2000, "shrink": 10000} if trace else {
             "rate": 300, "body": "pareto:1.1,1000,4000000", "answer": "pareto:1.1,100,400000",
             "service_us": "pareto:1.2,500,300000"}
         with bench.running(variant) as proxy:
-            return per_request(*measured(bench, proxy, "open", connections=900,
+            return per_request(*measured(bench, proxy, "open", connections=900, limit=3 * bench.seconds + 60,
                                          seconds=3 * bench.seconds, seed=bench.options.seed,
                                          **source))
     return measure
@@ -197,7 +197,7 @@ def held(bench, proxy, count, mode, **load):
 def idle_memory():
     """Memory per idle keep-alive connection that has had one answer."""
     def measure(bench, variant):
-        count = 1000 if bench.options.quick else 10000
+        count = 2000 if bench.options.quick and variant.tls else 10000
         with bench.running(variant) as proxy:
             return held(bench, proxy, count, "idle")
     return measure

@@ -101,6 +101,7 @@ http {{
   fastcgi_temp_path {folder}/other;
   uwsgi_temp_path {folder}/other;
   scgi_temp_path {folder}/other;
+  sendfile on;
   upstream loaders {{
     least_conn;
 {workers}

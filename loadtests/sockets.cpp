@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -105,6 +106,11 @@ int socket_error(int socket) {
   socklen_t size = sizeof error;
   if (getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
   return error;
+}
+
+ssize_t forget_bytes(int socket, std::size_t most) {
+  // Bare: with MSG_TRUNC the kernel writes to no buffer (tcp(7)), which sanitizers do not know.
+  return syscall(SYS_recvfrom, socket, nullptr, most, MSG_TRUNC, nullptr, nullptr);
 }
 
 void close_hard(int socket) {

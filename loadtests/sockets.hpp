@@ -57,11 +57,14 @@ descriptor listen_on(const sockaddr_in& at);
 std::uint16_t port_of(int socket);
 
 /// Begins to connect. `source` is the last part of the client's address 127.0.1.x, so that many
-/// short connections do not run out of ports; 0 leaves it to the kernel. Empty when refused at once.
+/// short connections do not run out of ports; 0: the kernel's choice. Empty when refused at once.
 descriptor begin_connect(const sockaddr_in& to, unsigned source);
 
 /// The pending error of a socket; 0 when there is none.
 int socket_error(int socket);
+
+/// Reads and forgets up to `most` bytes of a TCP socket without copying them; as recv otherwise.
+ssize_t forget_bytes(int socket, std::size_t most);
 
 /// Makes the next close a reset.
 void close_hard(int socket);
@@ -71,7 +74,7 @@ class poller {
   poller();
   /// Edge-triggered, for reading, writing and hang-up.
   void watch(int fd, std::uint64_t token);
-  /// Level-triggered, for reading: listeners and standard input. False: it is always readable.
+  /// Level-triggered, for reading: listeners and standard input. False: always readable.
   bool watch_readable(int fd, std::uint64_t token);
   /// What happened within `patience` nanoseconds.
   std::span<epoll_event> wait(nanos patience);

@@ -53,7 +53,7 @@ transfer stream::read(char* to, std::size_t most) {
 
 transfer stream::discard(std::size_t most) {
   if (tls_) return read(scratch, std::min(most, sizeof scratch));
-  return judged(recv(number(), scratch, most, MSG_TRUNC));
+  return judged(forget_bytes(number(), most));
 }
 
 transfer stream::write(std::string_view head, std::string_view body) {

@@ -5,7 +5,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <queue>
@@ -25,27 +24,32 @@ struct options {
   std::uint64_t seed = 1;
 };
 
+[[noreturn]] void refuse() {
+  std::fputs("usage: worker [--slots N] [--speed X] [--service-us TIMES] [--seed N]\n", stderr);
+  std::exit(2);
+}
+
 options read_command_line(int count, char** words) {
   options o;
-  for (int i = 1; i + 1 < count; i += 2) {
+  for (int i = 1; i < count; i += 2) {
     const std::string_view name = words[i];
-    const char* value = words[i + 1];
-    if (name == "--slots") o.slots = std::strtoull(value, nullptr, 10);
-    if (name == "--speed") o.speed = std::strtod(value, nullptr);
-    if (name == "--service-us") o.service_us = value;
-    if (name == "--seed") o.seed = std::strtoull(value, nullptr, 10);
+    const char* const value = i + 1 < count ? words[i + 1] : "";
+    if (name == "--slots") o.slots = to_number(value);
+    else if (name == "--speed") o.speed = std::strtod(value, nullptr);
+    else if (name == "--service-us") o.service_us = value;
+    else if (name == "--seed") o.seed = to_number(value);
+    else refuse();
   }
+  if (o.slots == 0 || !(o.speed > 0) || !distribution::parse(o.service_us)) refuse();
   return o;
 }
 
 class worker {
  public:
   explicit worker(const options& o) {
-    const auto service = distribution::parse(o.service_us);
-    if (!service || !(o.speed > 0)) die("worker: --service-us or --speed");
     shop_.slots = o.slots;
     shop_.speed = o.speed;
-    shop_.service_us = *service;
+    shop_.service_us = *distribution::parse(o.service_us);
     shop_.wrong = faults(o.seed);
     shop_.random.seed(o.seed);
     open_door();
