@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # weir beside HAProxy, nginx and a relay that parses nothing, in one command: installs what is
-# missing, builds weir and the programs of this folder, checks these, and measures. See loadtests/README.md.
+# missing, builds weir and the programs of this folder, checks these, and measures. README.md says
+# how.
 #   --quick            one short round of each row: a smoke test
 #   --only ROW[,ROW]   these rows only         --rounds N    more rounds, steadier medians
 #   --weir PATH        a built weir to measure instead of building one

@@ -158,9 +158,9 @@ def batch_mix(trace):
             "rate": 300, "body": "pareto:1.1,1000,4000000", "answer": "pareto:1.1,100,400000",
             "service_us": "pareto:1.2,500,300000"}
         with bench.running(variant) as proxy:
-            return per_request(*measured(bench, proxy, "open", connections=900, limit=3 * bench.seconds + 60,
-                                         seconds=3 * bench.seconds, seed=bench.options.seed,
-                                         **source))
+            seconds = 3 * bench.seconds
+            return per_request(*measured(bench, proxy, "open", connections=900, seconds=seconds,
+                                         limit=seconds + 60, seed=bench.options.seed, **source))
     return measure
 
 
