@@ -152,21 +152,24 @@ TEST_CASE("a removed watch's event that was under way does not reach the one tha
     place both[] = {{&l.add(a.near), a.near}, {&l.add(b.near), b.near}};
     int woken = 0;
     net::watch* replaced = nullptr;
+    std::coroutine_handle<> orphan;   // who waited on the removed watch
     const auto reader = [](net::loop& lp, place& mine, place& other, int fd, int& n,
-                           net::watch*& r) -> net::task<void> {
+                           net::watch*& r, std::coroutine_handle<>& left) -> net::task<void> {
       (void)co_await net::wait_readable{*mine.w};
       if (n++) co_return;
+      left = other.w->reader;
       lp.remove(*other.w);   // its event came in the same batch
       ::close(other.fd);
       r = &lp.add(fd);
       CHECK(r == other.w);
     };
-    net::spawn(reader(l, both[0], both[1], c.near, woken, replaced));
-    net::spawn(reader(l, both[1], both[0], c.near, woken, replaced));
+    net::spawn(reader(l, both[0], both[1], c.near, woken, replaced, orphan));
+    net::spawn(reader(l, both[1], both[0], c.near, woken, replaced, orphan));
     say(a.far, "x");
     say(b.far, "x");
     co_await test::turn_until(l, [&] { return replaced && replaced->writable; });
     CHECK(woken == 1);
+    orphan.resume();   // its frame ends here
     CHECK_FALSE(replaced->readable);   // the old descriptor's byte is not the new one's
     if (both[0].w != replaced) std::swap(both[0], both[1]);
     l.remove(*replaced);
