@@ -76,7 +76,7 @@ class Process:
     def __init__(self, command, cpus, folder, log="log", pipe=False):
         def prepare():
             os.sched_setaffinity(0, cpus)
-            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
         self.command = [str(word) for word in command]
         with open(os.path.join(folder, log), "ab") as file:
@@ -113,7 +113,8 @@ class Process:
             try:
                 self.child.wait(5)
             except subprocess.TimeoutExpired:
-                self.child.kill()
+                for pid in reversed(family(self.pid)):
+                    os.kill(pid, signal.SIGKILL)
                 self.child.wait()
         for stream in (self.child.stdin, self.child.stdout):
             if stream:
