@@ -98,7 +98,8 @@ def main():
         machine.prefer(options.nice)
     told = machine_told()
     print(json.dumps(told), "\n")
-    summaries = compare(options)
+    with machine.alone():
+        summaries = compare(options)
     print("\n".join(report.markdown(summaries)))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:

@@ -9,6 +9,7 @@ system.
 import contextlib
 import ctypes
 import dataclasses
+import fcntl
 import glob
 import json
 import os
@@ -17,6 +18,8 @@ import select
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 
 DEADLINE = 30  # seconds for anything that should take a moment
@@ -43,6 +46,23 @@ def prefer(niceness):
     with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as group:
         group.write(str(niceness))
     os.setpriority(os.PRIO_PROCESS, 0, niceness)
+
+
+@contextlib.contextmanager
+def alone(patience=3600):
+    """One comparison at a time: two on the same CPUs would measure each other."""
+    def free():
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    with open(os.path.join(tempfile.gettempdir(), "weir-loadtests.lock"), "a",
+              encoding="ascii") as lock:
+        if not free():
+            print("waiting for another comparison to end", file=sys.stderr)
+            until(free, "end of another comparison", patience)
+        yield
 
 
 def until(holds, what, patience=DEADLINE):
