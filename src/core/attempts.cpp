@@ -1,6 +1,7 @@
 #include "core/attempts.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace weir::core {
 
@@ -17,6 +18,17 @@ double attempts::finish_seconds(const attempt_list& list, instant now) const noe
     last = std::max(last, a.expected_seconds - base::to_seconds(now - a.started));
   }
   return last;
+}
+
+void attempts::look(const attempt_list& list, instant now, outlook& out) const noexcept {
+  for (attempt_id id = list.oldest; id; id = table_.at(id.index).newer) {
+    const attempt& a = table_.at(id.index);
+    const double elapsed = base::to_seconds(now - a.started);
+    out.soonest = std::min(out.soonest, std::abs(a.expected_seconds - elapsed));
+    if (a.abandoned || elapsed <= a.expected_seconds) continue;
+    ++out.late;
+    out.log_late += std::log(elapsed / a.expected_seconds);
+  }
 }
 
 }  // namespace weir::core

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "base/check.hpp"
 #include "base/ids.hpp"
@@ -36,6 +37,13 @@ struct attempt_list {
   double est_seconds = 0;  // sum over the list
 };
 
+// What running attempts say of the time to come.
+struct outlook {
+  double soonest = std::numeric_limits<double>::infinity();  // seconds until a slot frees
+  double log_late = 0;     // sum of log(elapsed / expected) over the late ones
+  std::uint32_t late = 0;  // that run longer than was expected
+};
+
 class attempts {
  public:
   attempt_id open(attempt_list& list, const attempt& facts);
@@ -50,6 +58,9 @@ class attempts {
   double overdue(const attempt_list& list, instant now) const noexcept;
   // Until the last one is predicted to end; 0 for an empty list.
   double finish_seconds(const attempt_list& list, instant now) const noexcept;
+  // Adds a list. One that is late by d is given d more: of work whose sizes are heavy-tailed, what
+  // is left grows with its age (Harchol-Balter and Downey, SIGMETRICS 1996).
+  void look(const attempt_list& list, instant now, outlook& out) const noexcept;
 
  private:
   base::slab<attempt, attempt_tag> table_;

@@ -4,11 +4,21 @@
 #include <cmath>
 
 namespace weir::core {
+namespace {
+
+// One absurd declaration must leave the sum over the others exact enough when it goes.
+constexpr double units_max = 1e15;
+
+double bounded_exp(double log_seconds) noexcept {
+  return std::exp(std::clamp(log_seconds, cost_model::log_min, cost_model::log_max));
+}
+
+}  // namespace
 
 std::uint32_t cost_model::route(std::string_view name) {
   for (std::uint32_t i = 0; i < routes_.size(); ++i)
     if (routes_[i].name == name) return i;
-  routes_.push_back({std::string(name), {}, {}});
+  routes_.push_back({std::string(name), {}, {}, {}});
   return static_cast<std::uint32_t>(routes_.size() - 1);
 }
 
@@ -19,10 +29,43 @@ std::string_view cost_model::route_name(std::uint32_t route) const noexcept {
 cost_estimate cost_model::estimate(std::uint32_t route, double units) const noexcept {
   cost_estimate e;
   e.has_units = units > 0 && std::isfinite(units);
-  if (e.has_units) e.log_units = units == 1 ? 0 : std::log(units);
+  if (e.has_units) e.units = units, e.log_units = units == 1 ? 0 : std::log(units);
   e.log_seconds = std::clamp(predict(route, e), log_min, log_max);
   e.seconds = std::exp(e.log_seconds);
   return e;
+}
+
+double cost_model::seconds_now(std::uint32_t route, const cost_estimate& e) const noexcept {
+  return bounded_exp(predict(route, e));
+}
+
+void cost_model::waits(std::uint32_t route, const cost_estimate& e, int sign) noexcept {
+  if (route >= routes_.size()) {
+    waiting_unrouted_ += sign;
+    return;
+  }
+  backlog& b = routes_[route].waiting;
+  (e.has_units ? b.with_units : b.without) += sign;
+  // Sums of doubles drift; when nothing is left is the moment to start anew.
+  const double units = b.units + sign * std::min(e.units, units_max);
+  b.units = b.with_units == 0 ? 0 : std::max(0.0, units);
+}
+
+double cost_model::mean_seconds(const route_model& r) const noexcept {
+  return bounded_exp(r.log_seconds.count() > 0 ? r.log_seconds.value() : pool_.value());
+}
+
+double cost_model::waiting_seconds() const noexcept {
+  double sum = static_cast<double>(waiting_unrouted_) * bounded_exp(pool_.value());
+  for (const route_model& r : routes_) {
+    const backlog& b = r.waiting;
+    const bool by_units = b.with_units > 0 && r.log_k.count() > 0;
+    const auto n = static_cast<double>(b.with_units);
+    if (by_units) sum += n * bounded_exp(r.log_k.value() + std::log(b.units / n));
+    const std::int64_t by_count = b.without + (by_units ? 0 : b.with_units);
+    if (by_count > 0) sum += static_cast<double>(by_count) * mean_seconds(r);
+  }
+  return sum;
 }
 
 double cost_model::predict(std::uint32_t route, const cost_estimate& e) const noexcept {

@@ -1,8 +1,9 @@
 // What a batch will cost, in seconds of work at rate 1, from what its route declared: est =
 // k_route x units with k_route = exp(EWMA of log(seconds / units)); without units the route's mean
 // of log(seconds); for a new route the pool's. Logs, because sizes span five decades and one giant
-// must not drown the rest. Called by pool at admit and finish; everything is O(1), and stays
-// finite whatever a client declares.
+// must not drown the rest. An estimate is fixed at arrival, for the order; forecasts value anew
+// what it knew of the batch. Called by pool at admit and finish; everything is O(1) save
+// waiting_seconds(), and stays finite whatever a client declares.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ class running_mean {
 struct cost_estimate {
   double seconds = 1;  // of work at rate 1; within [seconds_min, seconds_max]
   double log_seconds = 0;
-  double log_units = 0;  // meaningful when units were given
+  double units = 0, log_units = 0;  // meaningful when units were given
   bool has_units = false;
 };
 
@@ -47,6 +48,14 @@ class cost_model {
   // count as none.
   cost_estimate estimate(std::uint32_t route, double units) const noexcept;
 
+  // What `e` would be by what is known now.
+  double seconds_now(std::uint32_t route, const cost_estimate& e) const noexcept;
+
+  // Keeps count of what waits: a batch with that estimate began (1) or ceased (-1) to wait.
+  void waits(std::uint32_t route, const cost_estimate& e, int sign) noexcept;
+  // The sum of seconds_now() over what waits. O(routes).
+  double waiting_seconds() const noexcept;
+
   // A batch of `route` took exp(log_seconds) seconds at rate 1.
   void learn(std::uint32_t route, const cost_estimate& e, double log_seconds) noexcept;
 
@@ -55,15 +64,22 @@ class cost_model {
   std::uint32_t samples() const noexcept { return pool_.count(); }
 
  private:
+  struct backlog {
+    double units = 0;
+    std::int64_t with_units = 0, without = 0;  // batches
+  };
   struct route_model {
     std::string name;
     running_mean log_k;  // of log(seconds / units)
     running_mean log_seconds;
+    backlog waiting;
   };
+  double mean_seconds(const route_model& r) const noexcept;
   double predict(std::uint32_t route, const cost_estimate& e) const noexcept;
 
   std::vector<route_model> routes_;
   running_mean pool_;
+  std::int64_t waiting_unrouted_ = 0;
 };
 
 }  // namespace weir::core

@@ -9,6 +9,8 @@ namespace {
 
 // One hour-long batch that happens to end must not look like a fleet a hundred times as fast.
 constexpr double lump_limit = 2;
+// With little waiting, refusals are spread over this share of the soonest time all the same.
+constexpr double spread_min = 0.5;
 
 }  // namespace
 
@@ -18,10 +20,10 @@ void drain_rate::turn(bool backlogged, instant now) noexcept {
   since_ = now;
 }
 
-void drain_rate::finished(double est_seconds, instant now) noexcept {
+void drain_rate::finished(double seconds, instant now) noexcept {
   if (!backlogged_) return;
   advance(now);
-  cost_ += est_seconds;
+  cost_ += seconds;
   batches_ += 1;
 }
 
@@ -46,13 +48,15 @@ double drain_seconds(double cost, double per_second) noexcept {
   return per_second > 0 ? cost / per_second : std::numeric_limits<double>::infinity();
 }
 
-duration retry_after::next(double drain_seconds) noexcept {
+duration retry_after::next(double soonest_seconds, double drain_seconds) noexcept {
   constexpr double golden = 0.6180339887498949;
   phase_ += golden;
   if (phase_ >= 1) phase_ -= 1;
-  const double longest = std::min(drain_seconds, base::to_seconds(most));
-  const double spread = std::max(0.0, longest - base::to_seconds(least));
-  return least + base::from_seconds(phase_ * spread);
+  const double longest = base::to_seconds(most), shortest = base::to_seconds(least);
+  const double from = std::clamp(soonest_seconds, shortest, longest / (1 + spread_min));
+  const double enough = soonest_seconds > shortest ? from * (1 + spread_min) : from;
+  const double to = std::max(std::min(drain_seconds, longest), enough);
+  return base::from_seconds(from + phase_ * (to - from));
 }
 
 }  // namespace weir::core

@@ -21,8 +21,8 @@ class drain_rate {
   void backlogged(bool is, instant now) noexcept {
     if (is != backlogged_) turn(is, now);
   }
-  // A batch of that estimate finished; counts only while something waits.
-  void finished(double est_seconds, instant now) noexcept;
+  // A batch of that many seconds at rate 1 finished; counts only while something waits.
+  void finished(double seconds, instant now) noexcept;
   // `learned`: the fleet's speed; the answer when nothing was measured, 0 when it is 0.
   double per_second(double learned) const noexcept;
 
@@ -45,7 +45,8 @@ class retry_after {
   static constexpr duration least = std::chrono::seconds(1);
   static constexpr duration most = std::chrono::hours(1);
 
-  duration next(double drain_seconds) noexcept;
+  // Nobody need come back before the soonest slot frees.
+  duration next(double soonest_seconds, double drain_seconds) noexcept;
 
  private:
   double phase_ = 0;  // in [0, 1)

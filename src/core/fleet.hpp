@@ -47,8 +47,8 @@ struct worker {
   worker_settings settings;
   core::health checks;
   attempt_list running;
-  double relative = 1;       // exp(m_w - m_pool) x overdue: 1 is the pool's average
-  double speed = 1;          // exp(m_w) x overdue: seconds at rate 1 done in a second
+  double learned = 1;        // exp(m_w - m_pool): seconds at rate 1 done in a second
+  double relative = 1;       // that x overdue
   double offered_rate = 1;   // as the picker knows it
   double speed_counted = 0;  // what of it is in fleet's sum
   std::uint32_t slots_open = 0;
@@ -100,7 +100,9 @@ class fleet {
   bool could_take(std::span<const worker_id> excluded) const noexcept;
   bool has_free_slot(worker_id id) const noexcept;
 
-  attempt_id start(worker_id id, batch_id batch, const cost_estimate& cost, instant now);
+  // `seconds_now`: what it would take at rate 1 by what is known now.
+  attempt_id start(worker_id id, batch_id batch, const cost_estimate& cost, double seconds_now,
+                   instant now);
   const attempt& at(attempt_id id) const noexcept { return *attempts_.find(id); }
   // Its slot is free.
   void end(attempt_id id, instant now);
@@ -133,9 +135,13 @@ class fleet {
   std::uint32_t staying() const noexcept { return staying_; }  // not being removed
   std::uint32_t serving() const noexcept { return serving_[0] + serving_[1]; }
   std::uint32_t in_flight() const noexcept { return in_flight_; }  // abandoned ones included
-  // Seconds of work at rate 1 that the serving workers can do in a second.
+  // Seconds of work at rate 1 that the serving workers can do in a second. Both estimates and
+  // speed are in the seconds of the pool's average worker: what all estimates are off by together
+  // (m_pool) is the cost model's to correct.
   double speed() const noexcept;
   std::uint64_t refused_workers() const noexcept { return refused_workers_; }
+  // From all attempts; the soonest is 0 when a worker of the tier in use has a free slot.
+  outlook look(instant now) const noexcept;
 
  private:
   bool resting_or_full(const worker& w) const noexcept {
@@ -184,7 +190,6 @@ class fleet {
   instant next_refresh_ = base::never;
   instant ramps_from_ = base::never;  // first joins before this instant are not ramped
   double speed_ = 0;        // of the serving workers' open slots
-  double pool_speed_ = 1;   // exp(m_pool)
   std::uint32_t staying_ = 0, in_flight_ = 0;
   std::uint64_t refused_workers_ = 0;
   bool outage_ = false;

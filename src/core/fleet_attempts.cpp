@@ -65,7 +65,7 @@ bool fleet::could_take(std::span<const worker_id> excluded) const noexcept {
 // --- attempts ------------------------------------------------------------------------------------
 
 void fleet::count_speed(worker& w) noexcept {
-  const double counts = w.serving ? w.speed * w.slots_open : 0;
+  const double counts = w.serving ? w.learned * w.slots_open : 0;
   speed_ += counts - w.speed_counted;
   w.speed_counted = counts;
 }
@@ -83,11 +83,12 @@ double fleet::rate(const worker& w, instant now) const noexcept {
   return std::max(w.settings.weight, weight_min) * w.relative * share;
 }
 
-attempt_id fleet::start(worker_id id, batch_id batch, const cost_estimate& cost, instant now) {
+attempt_id fleet::start(worker_id id, batch_id batch, const cost_estimate& cost, double seconds_now,
+                        instant now) {
   worker& w = workers_.at(id.index);
   const attempt_id a = attempts_.open(
       w.running,
-      {id, batch, now, cost.seconds, cost.log_seconds, cost.seconds / w.speed, false, {}, {}});
+      {id, batch, now, cost.seconds, cost.log_seconds, seconds_now / w.relative, false, {}, {}});
   ++w.attempts;
   ++in_flight_;
   if (next_refresh_ == base::never) wake_rates(now);
@@ -127,11 +128,9 @@ double fleet::learn(attempt_id id, instant now) {
   return log_seconds + ahead;
 }
 
-// exp(m_pool) is as of the last refresh of all: it scales every worker alike.
 void fleet::refresh_rate(std::uint32_t index, worker& w, instant now) noexcept {
-  const double overdue = attempts_.overdue(w.running, now);
-  w.relative = overdue * std::exp(rates_.mean(index) - rates_.pool_mean());
-  w.speed = w.relative * pool_speed_;
+  w.learned = std::exp(rates_.mean(index) - rates_.pool_mean());
+  w.relative = w.learned * attempts_.overdue(w.running, now);
   count_speed(w);
 }
 
@@ -168,7 +167,6 @@ void fleet::wake_rates(instant now) noexcept {
 // Ages what was learned, and notices who is overdue, while something runs.
 void fleet::refresh_rates(instant now) {
   rates_.advance(now);
-  pool_speed_ = std::exp(rates_.pool_mean());
   speed_ = 0;
   for (std::uint32_t i = 0; i < workers_.extent(); ++i) {
     if (!workers_.taken(i)) continue;
@@ -178,6 +176,20 @@ void fleet::refresh_rates(instant now) {
     offer(i, w, now);
   }
   next_refresh_ = in_flight_ > 0 ? now + refresh_interval : base::never;
+}
+
+outlook fleet::look(instant now) const noexcept {
+  outlook all;
+  each([&](worker_id, const worker& w) {
+    outlook of_this;
+    attempts_.look(w.running, now, of_this);
+    all.late += of_this.late, all.log_late += of_this.log_late;
+    if (!w.serving || !in_tier_in_use(w)) return;
+    if (w.running.size < w.slots_open) of_this.soonest = 0;
+    if (w.resting) of_this.soonest = std::max(of_this.soonest, base::to_seconds(w.rest_until - now));
+    all.soonest = std::min(all.soonest, of_this.soonest);
+  });
+  return all;
 }
 
 // --- views --------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ std::uint32_t pool::route(std::string_view name) {
 
 admission pool::admit(const batch_facts& facts, instant now) {
   state& s = *s_;
-  if (const refusal why = s.turn_away(facts, now); why != refusal::none) return s.refuse(why);
+  if (const refusal why = s.turn_away(facts, now); why != refusal::none) return s.refuse(why, now);
   const batch_id id = s.enter(facts, now);
   batch& b = s.batches.at(id.index);
   admission a;
@@ -39,7 +39,7 @@ admission pool::admit(const batch_facts& facts, instant now) {
     a.grant = s.start(id, b, s.fleet.pick(b.affinity, {}), now);
   } else if (const refusal why = s.room_for(b, now); why != refusal::none) {
     s.forget(id);
-    return s.refuse(why);
+    return s.refuse(why, now);
   } else {
     a.what = admission::kind::queued;
     s.enqueue(id, b, batch_stage::ready, now);

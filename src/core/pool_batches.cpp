@@ -13,7 +13,7 @@ namespace {
 constexpr double no_service_seconds = 10;
 // Learned batches from which on an estimate may refuse a client's deadline.
 constexpr std::uint32_t samples_min = 8;
-constexpr double eta_seconds_max = 1e9;
+constexpr duration forecast_age = std::chrono::milliseconds(100);
 
 bool not_executed(attempt_end end) noexcept {
   return end == attempt_end::busy || end == attempt_end::connect_failed ||
@@ -81,22 +81,22 @@ refusal pool::state::room_for(batch& b, instant now) {
   if (b.wait_left <= duration::zero()) return wait_over(b, now);
   if (b.client_deadline == base::never || !estimates_mean_something()) return refusal::none;
   take_key(b);
-  const double eta = eta_seconds(queue.place_of(b.account, b.key).cost_ahead);
+  const double eta = lately(now).grant(queue.place_of(b.account, b.key).cost_ahead);
   return eta > base::to_seconds(b.client_deadline - now) ? refusal::deadline : refusal::none;
 }
 
-admission pool::state::refuse(refusal why) {
+admission pool::state::refuse(refusal why, instant now) {
   return {.what = admission::kind::refused,
           .grant = {},
           .batch = {},
           .why = why,
-          .retry_after = come_back(why)};
+          .retry_after = come_back(why, now)};
 }
 
 // --- grants -------------------------------------------------------------------------------------
 
 core::grant pool::state::start(batch_id id, batch& b, worker_id worker, instant now) {
-  b.running = fleet.start(worker, id, b.cost, now);
+  b.running = fleet.start(worker, id, b.cost, costs.seconds_now(b.route, b.cost), now);
   b.stage = batch_stage::running;
   b.since = now;
   ++b.attempt;
@@ -139,6 +139,7 @@ void pool::state::enqueue(batch_id id, batch& b, batch_stage stage, instant now)
   b.since = now;
   take_key(b);
   queue.insert(id.index, b.account, b.key, b.cost.seconds, stage != batch_stage::ready);
+  costs.waits(b.route, b.cost, 1);
   waiting_bytes += b.held_bytes;
   waits_began.set(id.index, b.since_waiting);
   const bool backs_off = stage == batch_stage::delayed;
@@ -157,6 +158,7 @@ void pool::state::dequeue(batch_id id, batch& b, bool served) {
   if (b.stage == batch_stage::kept_back) std::erase(kept_back, id);
   b.stage == batch_stage::delayed ? void(--delayed) : count_demand(b, -1);
   served ? queue.serve(id.index) : queue.remove(id.index);
+  costs.waits(b.route, b.cost, -1);
   b.charged = served;
   waiting_bytes -= b.held_bytes;
   waits_began.erase(id.index);
@@ -191,7 +193,7 @@ void pool::state::release_kept_back(instant now) {
 
 void pool::state::evict(batch_id id, batch& b, refusal why, instant now) {
   dequeue(id, b, false);
-  out.evictions.push_back({id, b.owner, why, come_back(why)});
+  out.evictions.push_back({id, b.owner, why, come_back(why, now)});
   leave(id, why, now);
 }
 
@@ -241,7 +243,7 @@ void pool::state::judge(const batch& b, const attempt_report& report, instant no
 
 void pool::state::learn(const batch& b, instant now) {
   costs.learn(b.route, b.cost, fleet.learn(b.running, now));
-  drained.finished(b.cost.seconds, now);
+  drained.finished(costs.seconds_now(b.route, b.cost), now);
 }
 
 // A refused connection is bounded by the wait limit alone: the worker rests longer each time.
@@ -323,7 +325,10 @@ verdict pool::state::end(batch_id id, const attempt_report& report, refusal why,
   const bool answered = final_end(report.end) || report.has_response;
   leave(id, answered ? refusal::none : why, now);
   if (answered) return {};
-  return {.what = verdict::kind::failed, .grant = {}, .why = why, .retry_after = come_back(why)};
+  return {.what = verdict::kind::failed,
+          .grant = {},
+          .why = why,
+          .retry_after = come_back(why, now)};
 }
 
 // --- estimates ----------------------------------------------------------------------------------
@@ -333,23 +338,44 @@ refusal pool::state::wait_over(const batch& b, instant now) const noexcept {
   return fleet.serving() > 0 ? refusal::wait_expired : refusal::no_worker;
 }
 
-double pool::state::backlog_seconds() const noexcept {
-  return drain_seconds(queue.cost(), drains_per_second());
+// Attempts that run longer than expected say that estimates are too low, the more so the fewer
+// batches these were learned from: each counts as one more batch that took as long as it has run.
+pool::state::forecast pool::state::look(instant now) const noexcept {
+  const outlook running_now = fleet.look(now);
+  const double known = running_now.late + costs.samples();
+  const double too_low = known > 0 ? std::exp(running_now.log_late / known) : 1;
+  forecast f;
+  f.work = costs.waiting_seconds();
+  f.value = queue.cost() > 0 ? f.work / queue.cost() : 1;
+  f.rate = drained.per_second(fleet.speed() / too_low);
+  f.soonest = running_now.soonest;
+  return f;
 }
 
-duration pool::state::come_back(refusal why) noexcept {
+const pool::state::forecast& pool::state::lately(instant now) noexcept {
+  if (now < forecast_until) return last_forecast;
+  forecast_until = base::after(now, forecast_age);
+  return last_forecast = look(now);
+}
+
+double pool::state::forecast::drain() const noexcept {
+  return work <= 0 ? 0 : std::max(drain_seconds(work, rate), soonest);
+}
+
+double pool::state::forecast::grant(double cost_ahead) const noexcept {
+  return soonest + drain_seconds(cost_ahead * value, rate);
+}
+
+duration pool::state::come_back(refusal why, instant now) noexcept {
   if (why == refusal::closing) return retry_after::least;
-  const double seconds = backlog_seconds();
-  const bool unknown = why == refusal::no_worker || fleet.serving() == 0;
-  return come_back_times.next(unknown ? no_service_seconds : seconds);
+  if (why == refusal::no_worker || fleet.serving() == 0)
+    return come_back_times.next(0, no_service_seconds);
+  const forecast& f = lately(now);
+  return come_back_times.next(f.soonest, f.drain());
 }
 
 bool pool::state::estimates_mean_something() const noexcept {
   return granting() && fleet.serving() > 0 && costs.samples() >= samples_min;
-}
-
-double pool::state::eta_seconds(double cost_ahead) const noexcept {
-  return std::min(drain_seconds(cost_ahead, drains_per_second()), eta_seconds_max);
 }
 
 double pool::state::oldest_seconds(instant now) const noexcept {

@@ -78,10 +78,11 @@ std::string pool::explain(std::string_view label, instant now) const {
 
 std::string pool::state::explain_wait(batch_id id, const batch& b, instant now) const {
   const waiting_queue::standing at = queue.place(id.index);
+  const forecast f = look(now);
   std::string text = "Waits in pool " + settings.name + " for " +
                      seconds_text(now - b.since_waiting) +
                      (at.exact ? ", behind " : ", behind about ");
-  text += counted(at.ahead, "batch", "batches") + " with " + seconds_text(at.cost_ahead) +
+  text += counted(at.ahead, "batch", "batches") + " with " + seconds_text(at.cost_ahead * f.value) +
           " of work. " + why_it_waits(b, now);
   if (b.attempt > 0) text += ' ' + counted(b.attempt, "attempt", "attempts") + " so far.";
   return text;
@@ -98,7 +99,7 @@ std::string pool::state::why_it_waits(const batch& b, instant now) const {
     return text + ".";
   }
   return "Every open slot is taken or its worker rests; the backlog drains in about " +
-         seconds_text(eta_seconds(queue.cost())) + ".";
+         seconds_text(look(now).drain()) + ".";
 }
 
 std::string pool::state::explain_run(const batch& b, instant now) const {

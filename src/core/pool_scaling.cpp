@@ -69,7 +69,7 @@ void pool::state::gather(scale_facts& facts, instant now) {
   facts.waiting_share = demand_share;
   facts.waiting_bytes = waiting_bytes;
   facts.oldest_seconds = oldest_seconds(now);
-  facts.drain_seconds = eta_seconds(queue.cost());
+  facts.drain_seconds = look(now).drain();
   facts.paused = paused || closed;
   facts.outage = fleet.ejections().impaired();
   facts.workers = scale_workers;

@@ -32,7 +32,7 @@ struct pool::state {
   refusal room_for(batch& b, instant now);
   void leave(batch_id id, refusal why, instant now);
   void forget(batch_id id);
-  admission refuse(refusal why);
+  admission refuse(refusal why, instant now);
 
   bool granting() const noexcept { return !paused && !closed; }
   bool grants_at_once() const noexcept {
@@ -67,11 +67,20 @@ struct pool::state {
   refusal wait_over(const batch& b, instant now) const noexcept;
 
   // --- estimates ------------------------------------------------------------------------------
-  double drains_per_second() const noexcept { return drained.per_second(fleet.speed()); }
-  double backlog_seconds() const noexcept;
-  duration come_back(refusal why) noexcept;
+  // What is known of the time to come. Costs of estimates that were fixed earlier are multiplied by
+  // `value` to be in seconds of now.
+  struct forecast {
+    double value = 1;
+    double work = 0;      // of what waits: seconds at rate 1
+    double rate = 0;      // of those a second; 0: nothing drains
+    double soonest = 0;   // seconds until a slot frees
+    double drain() const noexcept;                   // until the backlog is gone; may be infinite
+    double grant(double cost_ahead) const noexcept;  // until its turn; may be infinite
+  };
+  forecast look(instant now) const noexcept;      // O(workers + running + routes)
+  const forecast& lately(instant now) noexcept;   // at most `forecast_age` old: for each batch
+  duration come_back(refusal why, instant now) noexcept;
   bool estimates_mean_something() const noexcept;
-  double eta_seconds(double cost_ahead) const noexcept;
   double oldest_seconds(instant now) const noexcept;
 
   // --- the whole (pool_scaling.cpp) ------------------------------------------------------------
@@ -103,6 +112,8 @@ struct pool::state {
   std::optional<core::scaling> scaling;
   drain_rate drained;
   retry_after come_back_times;
+  forecast last_forecast;
+  instant forecast_until{};  // last_forecast may be used before
   base::slab<batch, batch_tag> batches;
   indexed_heap<instant> wait_ends;    // by batch: end of its wait or of its backoff
   indexed_heap<instant> waits_began;  // by batch: for the oldest

@@ -10,13 +10,14 @@ std::optional<queue_place> pool::place(batch_id id, instant now) const {
   if (!b || !b->waits()) return std::nullopt;
   const waiting_queue::standing at = s.queue.place(id.index);
   queue_place p;
+  const pool::state::forecast f = s.look(now);
   p.position = at.ahead;
-  p.cost_ahead = at.cost_ahead;
+  p.cost_ahead = at.cost_ahead * f.value;
   p.exact = at.exact;
   p.delayed = b->stage == batch_stage::delayed;
   // It will not wait longer than it may.
   const instant end = b->wait_end();
-  p.eta_seconds = s.eta_seconds(at.cost_ahead);
+  p.eta_seconds = f.grant(at.cost_ahead);
   if (end != base::never) p.eta_seconds = std::min(p.eta_seconds, base::to_seconds(end - now));
   p.eta_seconds = std::max(p.eta_seconds, 0.0);
   return p;
@@ -29,10 +30,11 @@ pool_view pool::view(instant now) const {
   v.waiting = s.queue.size();
   v.running = s.running;
   v.delayed = s.delayed;
-  v.waiting_cost = s.queue.cost();
+  const state::forecast f = s.look(now);
+  v.waiting_cost = f.work;
   v.waiting_bytes = s.waiting_bytes;
   v.oldest_seconds = s.oldest_seconds(now);
-  v.drain_seconds = s.eta_seconds(s.queue.cost());
+  v.drain_seconds = f.drain();
   s.fleet.each([&](worker_id, const worker& w) {
     ++v.workers;
     v.workers_up += w.serving;

@@ -16,7 +16,7 @@ namespace weir::core {
 struct queue_place {
   std::uint64_t position = 0;    // batches ahead of it
   double cost_ahead = 0;
-  double eta_seconds = 0;        // until its grant, from how fast the backlog drains
+  double eta_seconds = 0;        // until its grant, from how fast the backlog drains; may be inf
   bool exact = false;
   bool delayed = false;          // backing off before a retry
 };
@@ -60,7 +60,8 @@ struct pool_view {
   double waiting_cost = 0;
   std::uint64_t waiting_bytes = 0;
   double oldest_seconds = 0;
-  double drain_seconds = 0;      // waiting cost over the rate at which work finishes
+  double drain_seconds = 0;      // waiting cost over the rate at which work finishes; infinite
+                                 // when something waits and no worker is up
   std::uint32_t workers = 0, workers_up = 0;
   std::uint32_t slots = 0, slots_busy = 0;
   std::uint32_t tenants = 0;

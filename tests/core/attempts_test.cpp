@@ -1,6 +1,7 @@
 #include "core/attempts.hpp"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <vector>
 
 #include "base/random.hpp"
@@ -96,6 +97,36 @@ TEST_CASE("sums do not drift: an empty list sums to exactly nothing") {
   CHECK(list.est_seconds == 0);
   CHECK_FALSE(list.oldest);
   CHECK_FALSE(list.newest);
+}
+
+TEST_CASE("running attempts tell the soonest free slot, and by how much they are late") {
+  struct row {
+    double expected, elapsed, soonest;
+    std::uint32_t late;
+    double log_late;
+  };
+  const row rows[] = {{10, 0, 10, 0, 0}, {10, 4, 6, 0, 0}, {10, 10, 0, 0, 0},
+                      {1, 3, 2, 1, std::log(3)}, {2, 20, 18, 1, std::log(10)}};
+  for (const row& r : rows) {
+    INFO(r.elapsed << " s of " << r.expected);
+    attempts all;
+    attempt_list list;
+    attempt a;
+    a.expected_seconds = r.expected;
+    const attempt_id id = all.open(list, a);
+    outlook o;
+    all.look(list, instant{} + base::from_seconds(r.elapsed), o);
+    CHECK(o.soonest == Approx(r.soonest).margin(1e-9));
+    CHECK(o.late == r.late);
+    CHECK(o.log_late == Approx(r.log_late).margin(1e-9));
+    all.find(id)->abandoned = true;
+    outlook abandoned;  // how long it takes is no longer known
+    all.look(list, instant{} + base::from_seconds(r.elapsed), abandoned);
+    CHECK(abandoned.late == 0);
+  }
+  outlook none;
+  attempts().look({}, instant{}, none);
+  CHECK(std::isinf(none.soonest));
 }
 
 }  // namespace weir::core::test

@@ -91,6 +91,37 @@ TEST_CASE("what a client declares cannot make an estimate absurd") {
   }
 }
 
+TEST_CASE("what waits is valued by what is known now, not when it came") {
+  cost_model m;
+  const auto sized = m.route("sized"), plain = m.route("plain");
+  const cost_estimate a = m.estimate(sized, 10), b = m.estimate(sized, 30);
+  const cost_estimate c = m.estimate(plain, 0), d = m.estimate(777, 0);
+  CHECK(m.waiting_seconds() == 0);
+  m.waits(sized, a, 1), m.waits(sized, b, 1), m.waits(plain, c, 1), m.waits(777, d, 1);
+  CHECK(m.waiting_seconds() == Approx(4));
+  for (int i = 0; i < 40; ++i) take(m, sized, 5, 10);
+  CHECK(m.seconds_now(sized, a) == Approx(20));
+  CHECK(m.seconds_now(sized, b) == Approx(60));
+  CHECK(m.waiting_seconds() == Approx(80 + 2 * 10));  // the two unknown ones: as the pool's mean
+  for (int i = 0; i < 400; ++i) take(m, plain, 0, 3);
+  CHECK(m.waiting_seconds() == Approx(80 + 2 * 3));
+  m.waits(sized, b, -1), m.waits(777, d, -1), m.waits(plain, c, -1);
+  CHECK(m.waiting_seconds() == Approx(20));
+  m.waits(sized, a, -1);
+  CHECK(m.waiting_seconds() == 0);
+}
+
+TEST_CASE("an absurd declaration does not spoil the sum over the others") {
+  cost_model m;
+  const auto r = m.route("a");
+  for (int i = 0; i < 20; ++i) take(m, r, 1, 1);
+  const cost_estimate huge = m.estimate(r, 1e300), usual = m.estimate(r, 100);
+  m.waits(r, usual, 1), m.waits(r, huge, 1);
+  CHECK(m.waiting_seconds() <= 2.01e6);
+  m.waits(r, huge, -1);
+  CHECK(m.waiting_seconds() == Approx(100).epsilon(0.01));
+}
+
 TEST_CASE("the mean starts as an average and then forgets with weight 1 in 20") {
   running_mean m;
   for (double v : {1.0, 2.0, 6.0}) m.add(v);

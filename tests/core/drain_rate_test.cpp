@@ -72,18 +72,38 @@ TEST_CASE("Retry-After is never under a second nor over an hour") {
   retry_after r;
   for (double drain : {0.0, 0.5, -3.0, 1e12, HUGE_VAL}) {
     INFO(drain);
-    for (int i = 0; i < 50; ++i) {
-      const duration d = r.next(drain);
-      CHECK(d >= retry_after::least);
-      CHECK(d <= retry_after::most);
+    for (double soonest : {0.0, 1e12, HUGE_VAL})
+      for (int i = 0; i < 50; ++i) {
+        const duration d = r.next(soonest, drain);
+        CHECK(d >= retry_after::least);
+        CHECK(d <= retry_after::most);
+      }
+  }
+}
+
+TEST_CASE("Retry-After lies between the soonest slot and the backlog's end, never all alike") {
+  struct row {
+    double soonest, drain, from, to;
+  };
+  const row rows[] = {{0, 0, 1, 1}, {0, 11, 1, 11}, {5, 20, 5, 20}, {5, 5, 5, 7.5}, {10, 2, 10, 15}};
+  for (const row& x : rows) {
+    INFO(x.soonest << " s, drained in " << x.drain << " s");
+    retry_after r;
+    double least = 1e9, most = 0;
+    for (int i = 0; i < 100; ++i) {
+      const double s = base::to_seconds(r.next(x.soonest, x.drain));
+      least = std::min(least, s), most = std::max(most, s);
     }
+    CHECK(least >= x.from);
+    CHECK(most <= x.to);
+    CHECK(most - least >= 0.9 * (x.to - x.from));
   }
 }
 
 TEST_CASE("successive refusals are spread evenly over the time that the backlog takes") {
   retry_after r;
   std::vector<double> times;
-  for (int i = 0; i < 100; ++i) times.push_back(base::to_seconds(r.next(61)));
+  for (int i = 0; i < 100; ++i) times.push_back(base::to_seconds(r.next(0, 61)));
   std::ranges::sort(times);
   CHECK(times.front() >= 1);
   CHECK(times.back() <= 61);

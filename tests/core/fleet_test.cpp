@@ -23,7 +23,7 @@ struct bench {
     cost_estimate e;
     e.seconds = est;
     e.log_seconds = std::log(est);
-    return f.start(w, {batch, 1}, e, at(when));
+    return f.start(w, {batch, 1}, e, e.seconds, at(when));
   }
   worker_id pick(std::vector<worker_id> excluded = {}) { return f.pick(0, excluded); }
   void run_until(double until) {
