@@ -13,7 +13,7 @@ buffer& buffer::operator=(buffer&& other) noexcept {
 void buffer::release() noexcept {
   if (!data_) return;
   --pool_->taken_;
-  if (pool_->free_.size() < pool_->kept_) pool_->free_.push_back(std::move(data_));
+  pool_->free_.give(std::move(data_));
   data_.reset();
   pool_ = nullptr;
 }
@@ -22,12 +22,8 @@ buffer buffer_pool::take() {
   buffer b;
   b.pool_ = this;
   ++taken_;
-  if (free_.empty()) {
-    b.data_ = std::make_unique_for_overwrite<char[]>(bytes_);
-    return b;
-  }
-  b.data_ = std::move(free_.back());
-  free_.pop_back();
+  if (free_.empty()) b.data_ = std::make_unique_for_overwrite<char[]>(bytes_);
+  else b.data_ = free_.take();
   return b;
 }
 

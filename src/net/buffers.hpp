@@ -6,7 +6,8 @@
 #include <memory>
 #include <span>
 #include <utility>
-#include <vector>
+
+#include "net/reserve.hpp"
 
 namespace weir::net {
 
@@ -35,15 +36,17 @@ class buffer {
 class buffer_pool {
  public:
   // Keeps at most `kept` free buffers of `bytes` each.
-  buffer_pool(std::size_t bytes, std::size_t kept) : bytes_(bytes), kept_(kept) {}
+  buffer_pool(std::size_t bytes, std::size_t kept) : bytes_(bytes), free_(kept) {}
   buffer take();
+  // Lets go of what was not needed since the last trim; returns bytes.
+  std::size_t trim() { return free_.trim() * bytes_; }
   std::size_t bytes() const noexcept { return bytes_; }
   std::size_t taken() const noexcept { return taken_; }
 
  private:
   friend class buffer;
-  std::size_t bytes_, kept_, taken_ = 0;
-  std::vector<std::unique_ptr<char[]>> free_;
+  std::size_t bytes_, taken_ = 0;
+  reserve<std::unique_ptr<char[]>> free_;
 };
 
 std::size_t buffer::size() const noexcept { return data_ ? pool_->bytes() : 0; }

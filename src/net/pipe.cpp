@@ -9,7 +9,6 @@ namespace {
 // Four times the kernel's default: fewer turns for the same bytes. A process over
 // fs.pipe-user-pages-soft gets less, down to a page; what it got is asked.
 constexpr int wanted_bytes = 256 * 1024;
-constexpr std::size_t kept_free = 64;
 
 }  // namespace
 
@@ -42,20 +41,14 @@ void pipe::close() noexcept {
 
 pipe pipe_pool::take() {
   if (taken_ >= pipes_max_) return {};
-  pipe p;
-  if (free_.empty()) {
-    p = pipe::open();
-  } else {
-    p = std::move(free_.back());
-    free_.pop_back();
-  }
+  pipe p = free_.empty() ? pipe::open() : free_.take();
   taken_ += p ? 1 : 0;
   return p;
 }
 
 void pipe_pool::give_back(pipe p) {
   --taken_;
-  if (p.held == 0 && free_.size() < kept_free) free_.push_back(std::move(p));
+  if (p.held == 0) free_.give(std::move(p));
 }
 
 }  // namespace weir::net

@@ -5,7 +5,8 @@
 
 #include <cstddef>
 #include <utility>
-#include <vector>
+
+#include "net/reserve.hpp"
 
 namespace weir::net {
 
@@ -36,16 +37,17 @@ class pipe {
 class pipe_pool {
  public:
   // At most `pipes_max` at once; 0: never any.
-  explicit pipe_pool(std::size_t pipes_max) : pipes_max_(pipes_max) {}
+  explicit pipe_pool(std::size_t pipes_max) : pipes_max_(pipes_max), free_(pipes_max) {}
   // None when all are taken or the kernel refuses.
   pipe take();
   // One that holds bytes is closed, an empty one is kept for the next.
   void give_back(pipe p);
   std::size_t taken() const noexcept { return taken_; }
+  void trim() { free_.trim(); }
 
  private:
   std::size_t pipes_max_, taken_ = 0;
-  std::vector<pipe> free_;
+  reserve<pipe> free_;
 };
 
 // A pipe taken for one relay: given back at the end of its scope.

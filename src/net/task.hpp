@@ -1,8 +1,8 @@
 // task<T>: a lazily started coroutine that is awaited once, and spawn() for one that nobody awaits.
 // A plain function that may have its result at once returns task<T>::ready(result) and needs no
 // frame. Single-threaded: a task starts, suspends and ends on one loop. Completion resumes the
-// awaiting coroutine by a plain call, bounded by the nesting of tasks, so that no optimisation level
-// and no sanitizer changes the stack's depth. Frames come from a per-thread free list: none is
+// awaiting coroutine by a plain call, bounded by the nesting of tasks: no optimisation level and no
+// sanitizer changes the stack's depth. Frames come from a per-thread free list: none is
 // allocated in the steady state. Nothing may throw out of a task: that ends the process.
 #pragma once
 
@@ -16,6 +16,8 @@ namespace weir::net {
 
 void* allocate_frame(std::size_t bytes);
 void release_frame(void* frame, std::size_t bytes) noexcept;
+// Lets go of this thread's free frames that nobody needed since the last trim; returns bytes.
+std::size_t trim_frames() noexcept;
 
 namespace detail {
 
@@ -28,12 +30,14 @@ struct promise_base : frame_memory {
   std::coroutine_handle<> continuation;
   bool starting = false;   // still inside the awaiter's first resume
   bool finished = false;
+  bool detached = false;   // nobody awaits it: the frame goes when it ends
 
   struct final_awaiter {
     bool await_ready() noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> self) noexcept {
       promise_base& p = self.promise();
+      if (p.detached) return self.destroy();
       p.finished = true;
       if (!p.starting && p.continuation) p.continuation.resume();
     }
@@ -106,29 +110,21 @@ class [[nodiscard]] task {
   }
   T await_resume() { return frame_ ? frame_.promise().take() : ready_.take(); }
 
+  // Starts it on this thread; see spawn().
+  void detach() && {
+    if (!frame_) return;
+    const auto frame = std::exchange(frame_, nullptr);
+    frame.promise().detached = true;
+    frame.resume();
+  }
+
  private:
   explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
   std::coroutine_handle<promise_type> frame_;
   [[no_unique_address]] detail::ready_value<T> ready_;
 };
 
-namespace detail {
-
-struct detached {
-  struct promise_type : frame_memory {
-    detached get_return_object() noexcept { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() noexcept {}
-    void unhandled_exception() noexcept { std::terminate(); }
-  };
-};
-
-inline detached run_detached(task<void> body) { co_await body; }
-
-}  // namespace detail
-
 // Starts `body` now, on this thread; its frame goes when it ends.
-inline void spawn(task<void> body) { detail::run_detached(std::move(body)); }
+inline void spawn(task<void> body) { std::move(body).detach(); }
 
 }  // namespace weir::net

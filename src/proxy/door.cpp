@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr base::duration pause_when_full = 50ms;   // before accepting is tried again
+constexpr base::duration pause_between_trims = 1s;
 constexpr int accepts_per_turn = 64;
 
 void wake_acceptor(void* context) {
@@ -25,7 +26,9 @@ void wake_acceptor(void* context) {
 
 door::door(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed,
            const relay_sizes& relays, connection_count connections)
-    : hall_(l, access, tenant_seed, relays), connections_(std::move(connections)) {
+    : hall_(l, access, tenant_seed, relays), connections_(std::move(connections)),
+      trim_(&door::trim, this) {
+  l.timers().arm(trim_, base::after(l.now(), pause_between_trims));
   l.set_tick({[this] { return due(); }, [this](instant now) { tick(now); }});
 }
 
@@ -46,6 +49,12 @@ void door::tick(instant now) {
   const plan_ptr held = hall_.plan;
   for (const pool_plan& p : held->pools)
     if (p.gate->next_deadline() <= now) p.gate->expire(now);
+}
+
+void door::trim(void* context) {
+  door& d = *static_cast<door*>(context);
+  d.hall_.trim();
+  d.loop().timers().arm(d.trim_, base::after(d.loop().now(), pause_between_trims));
 }
 
 // --- listeners ----------------------------------------------------------------------------------

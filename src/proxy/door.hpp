@@ -63,6 +63,7 @@ class door {
   net::task<void> serve(std::unique_ptr<session> s);
   instant due() const;
   void tick(instant now);
+  static void trim(void* context);
   void close(acceptor& a);
 
   hall hall_;
@@ -70,6 +71,7 @@ class door {
   std::list<acceptor> acceptors_;
   session* sessions_ = nullptr;
   std::function<void()> emptied_;
+  net::timer trim_;   // each second
 };
 
 }  // namespace weir::proxy

@@ -1,5 +1,6 @@
 #include "proxy/hall.hpp"
 
+#include <malloc.h>
 #include <openssl/rand.h>
 #include <time.h>
 
@@ -14,28 +15,35 @@ namespace {
 
 constexpr std::size_t exchanges_kept = 1024;
 constexpr std::size_t buffers_kept = 64;
+constexpr std::size_t worth_telling_bytes = 1 << 20;   // the C library to give pages back
 
 }  // namespace
 
 hall::hall(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed,
            const relay_sizes& sizes)
     : loop(l), shard(l.index()), log(access), seed(tenant_seed), waiting(l.index()),
-      relays{net::buffer_pool(sizes.buffer_bytes, buffers_kept), net::pipe_pool(sizes.pipes_max)} {}
+      relays{net::buffer_pool(sizes.buffer_bytes, buffers_kept), net::pipe_pool(sizes.pipes_max)},
+      exchanges_(exchanges_kept) {}
 
 hall::~hall() = default;
 
 std::unique_ptr<exchange> hall::take_exchange() {
   if (exchanges_.empty()) return std::make_unique<exchange>(*this);
-  std::unique_ptr<exchange> x = std::move(exchanges_.back());
-  exchanges_.pop_back();
-  return x;
+  return exchanges_.take();
 }
 
 void hall::give_back(std::unique_ptr<exchange> x) {
   x->input.release();
   x->copy.stop();
   x->plan.reset();
-  if (exchanges_.size() < exchanges_kept) exchanges_.push_back(std::move(x));
+  exchanges_.give(std::move(x));
+}
+
+void hall::trim() {
+  relays.pipes.trim();
+  const std::size_t freed = heads.trim() + relays.buffers.trim() + net::trim_frames() +
+                            exchanges_.trim() * sizeof(exchange);
+  if (freed >= worth_telling_bytes) ::malloc_trim(0);
 }
 
 void hall::write_random_hex(char* out, std::size_t digits) {

@@ -42,6 +42,8 @@ struct hall {
 
   std::unique_ptr<exchange> take_exchange();
   void give_back(std::unique_ptr<exchange> x);
+  // Once a second: lets go of what nobody needed since, so that a burst's memory does not stay.
+  void trim();
 
   // 32 hex digits of unguessable randomness.
   void write_random_hex(char* out, std::size_t digits);
@@ -53,7 +55,7 @@ struct hall {
   std::size_t random_used_ = 1024;
   std::int64_t dated_second_ = -1;
   std::string date_;
-  std::vector<std::unique_ptr<exchange>> exchanges_;
+  net::reserve<std::unique_ptr<exchange>> exchanges_;
 };
 
 }  // namespace weir::proxy

@@ -74,8 +74,8 @@ bool take_deadline(exchange& x, intake& read) {
   const auto left = http::parse_deadline(f->value, x.began_unix_ms);
   if (!left || repeated(x, field_name::weir_deadline))
     return refuse(read, fault::bad_field,
-                  "Weir-Deadline: expected it once, as seconds from now such as 30 or 2.5, or as an "
-                  "HTTP or RFC 3339 date");
+                  "Weir-Deadline: expected it once, as seconds from now such as 30 or 2.5, or as "
+                  "an HTTP or RFC 3339 date");
   read.deadline = base::after(x.in.loop.now(), *left);
   return true;
 }

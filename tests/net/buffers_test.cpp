@@ -67,3 +67,11 @@ TEST_CASE("no more than `kept` free buffers are kept, whatever was taken at once
   }
   CHECK(kept == 3);
 }
+
+TEST_CASE("a trim lets go of buffers that stayed free since the one before") {
+  buffer_pool pool(64, 10);
+  { const buffer a = pool.take(), b = pool.take(); }
+  CHECK(pool.trim() == 0);
+  CHECK(pool.trim() == 128);
+  CHECK(pool.take());
+}

@@ -72,25 +72,6 @@ TEST_CASE(
   CHECK(test::eventually([&] { return front.batches(outcome::ok) == 1; }));
 }
 
-TEST_CASE("a body that came with its head is sent again when the worker was busy, key or not") {
-  fake_worker busy(test::answering([](const http_message&) {
-    return test::response(503, "busy", "Retry-After: 1\r\n");
-  }));
-  fake_worker free(test::answering([](const http_message& r) {
-    return test::response(200, r.body + " attempt " + r.field("Weir-Attempt"));
-  }));
-  front_kit front(in_order());
-  front.add("w1", busy);
-  front.add("w2", free);
-  wire client = front.connect();
-  for (int i = 1; i <= 2; ++i) {   // what came behind the body is the next request
-    client.say(request("POST", "rows") + "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n");
-    CHECK(client.read().body == (i == 1 ? "rows attempt 2" : "rows attempt 1"));
-    CHECK(client.read().status() == 404);
-  }
-  CHECK(front.replay_bytes() == 0);
-}
-
 TEST_CASE("a busy answer is relayed when the batch cannot be sent again") {
   fake_worker busy([](wire& w) {
     w.read();

@@ -236,6 +236,16 @@ fake_worker::script answering(std::function<std::string(const http_message&)> an
   };
 }
 
+std::string get(std::string_view path, std::string_view fields) {
+  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: front.test\r\n" + std::string(fields) +
+         "\r\n";
+}
+
+std::string post(std::string_view path, std::string_view body, std::string_view fields) {
+  return "POST " + std::string(path) + " HTTP/1.1\r\nHost: front.test\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n" + std::string(fields) + "\r\n" + std::string(body);
+}
+
 std::string response(unsigned status, std::string_view body, std::string_view fields) {
   return "HTTP/1.1 " + std::to_string(status) + " Test\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n" + std::string(fields) + "\r\n" + std::string(body);

@@ -89,6 +89,9 @@ class fake_worker {
 
 // Answers every request of a connection with `answer`'s text (a whole response).
 fake_worker::script answering(std::function<std::string(const http_message&)> answer);
+// Requests with a Host, and for post a Content-Length.
+std::string get(std::string_view path, std::string_view fields = {});
+std::string post(std::string_view path, std::string_view body, std::string_view fields = {});
 std::string response(unsigned status, std::string_view body, std::string_view fields = {});
 // A response that says what it was asked: first line, then body.
 std::string echo(const http_message& request);

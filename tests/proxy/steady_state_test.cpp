@@ -53,8 +53,8 @@ TEST_CASE("a keep-alive request allocates nothing and reads and writes twice") {
   };
   const std::string body(500, 'b');
   const row rows[] = {
-      {"GET", "GET /load/x HTTP/1.1\r\nHost: h\r\n\r\n"},
-      {"POST", "POST /load/x HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n" + body},
+      {"GET", test::get("/load/x")},
+      {"POST", test::post("/load/x", body)},
       {"POST with a key, kept for a retry",
        "POST /load HTTP/1.1\r\nHost: h\r\nIdempotency-Key: \"k\"\r\nContent-Length: 500\r\n\r\n" +
            body},
