@@ -68,8 +68,12 @@ bool append_segment(std::string_view segment, std::string& out) {
 
 // A path that has no triplet, no empty segment and no segment that starts with a dot is normal.
 bool is_normal(std::string_view path) noexcept {
-  return path.find('%') == path.npos && path.find("//") == path.npos &&
-         path.find("/.") == path.npos;
+  char before = 0;
+  for (const char c : path) {
+    if (c == '%' || (before == '/' && (c == '/' || c == '.'))) return false;
+    before = c;
+  }
+  return true;
 }
 
 bool normalise(std::string_view path, std::string& out) {

@@ -4,6 +4,7 @@
 #include <openssl/rand.h>
 #include <time.h>
 
+#include <cstring>
 #include <utility>
 
 #include "base/check.hpp"
@@ -16,6 +17,17 @@ namespace {
 constexpr std::size_t exchanges_kept = 1024;
 constexpr std::size_t buffers_kept = 64;
 constexpr std::size_t worth_telling_bytes = 1 << 20;   // the C library to give pages back
+
+constexpr std::array<char, 512> make_hex_pairs() {
+  constexpr char digits[] = "0123456789abcdef";
+  std::array<char, 512> pairs{};
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    pairs[2 * byte] = digits[byte >> 4];
+    pairs[2 * byte + 1] = digits[byte & 15];
+  }
+  return pairs;
+}
+constexpr std::array<char, 512> hex_pairs = make_hex_pairs();
 
 }  // namespace
 
@@ -47,15 +59,12 @@ void hall::trim() {
 }
 
 void hall::write_random_hex(char* out, std::size_t digits) {
-  static constexpr char hex[] = "0123456789abcdef";
   for (std::size_t i = 0; i < digits; i += 2) {
     if (random_used_ == random_.size()) {
       WEIR_CHECK(RAND_bytes(random_.data(), static_cast<int>(random_.size())) == 1);
       random_used_ = 0;
     }
-    const unsigned char byte = random_[random_used_++];
-    out[i] = hex[byte >> 4];
-    out[i + 1] = hex[byte & 15];
+    std::memcpy(out + i, &hex_pairs[2 * random_[random_used_++]], 2);
   }
 }
 

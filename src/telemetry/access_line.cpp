@@ -38,12 +38,17 @@ void format_second(std::int64_t unix_seconds, char* out) noexcept {
   *out = '.';
 }
 
-// Writes members one after the other; each key comes with its comma, quotes and colon.
+// Writes members one after the other; each key comes with its comma, quotes and colon, as a literal
+// so that it is copied in place.
 class line_writer {
  public:
   explicit line_writer(char* out) noexcept : out_(out) {}
 
-  void raw(std::string_view s) noexcept { out_ = put(out_, s); }
+  template <std::size_t N>
+  void raw(const char (&s)[N]) noexcept {
+    std::memcpy(out_, s, N - 1);
+    out_ += N - 1;
+  }
   void time(std::int64_t unix_ms, second_cache& cache) noexcept {
     // Years 1970 to 9999, what RFC 3339 can write and a clock can say.
     const std::int64_t ms = unix_ms < 0 ? 0 : unix_ms > 253402300799999 ? 253402300799999 : unix_ms;
@@ -52,7 +57,8 @@ class line_writer {
     out_ = put_digits(out_, static_cast<unsigned>(ms % 1000), 3);
     *out_++ = 'Z';
   }
-  void text(std::string_view key, std::string_view value,
+  template <std::size_t N>
+  void text(const char (&key)[N], std::string_view value,
             std::size_t bytes_max = text_bytes_max) noexcept {
     if (value.empty()) return;
     raw(key);
@@ -60,15 +66,31 @@ class line_writer {
     out_ = escape_json(value, out_, out_ + bytes_max);
     *out_++ = '"';
   }
-  void number(std::string_view key, std::uint64_t value) noexcept {
+  // A text that needs no escape: a word of weir's own, or a name that the configuration checked.
+  template <std::size_t N>
+  void name(const char (&key)[N], std::string_view value) noexcept {
+    if (value.empty()) return;
+    raw(key);
+    *out_++ = '"';
+    out_ = put(out_, value.substr(0, text_bytes_max));
+    *out_++ = '"';
+  }
+  template <std::size_t N>
+  void number(const char (&key)[N], std::uint64_t value) noexcept {
     raw(key);
     out_ = std::to_chars(out_, out_ + 20, value).ptr;
   }
   // Milliseconds with three decimals.
-  void ms(std::string_view key, base::duration d) noexcept {
+  template <std::size_t N>
+  void ms(const char (&key)[N], base::duration d) noexcept {
     if (d.count() < 0) return;
     const auto us = static_cast<std::uint64_t>(d.count() / 1000);
-    number(key, us / 1000);
+    if (us < 1000) {   // most are
+      raw(key);
+      *out_++ = '0';
+    } else {
+      number(key, us / 1000);
+    }
     *out_++ = '.';
     out_ = put_digits(out_, static_cast<unsigned>(us % 1000), 3);
   }
@@ -98,9 +120,9 @@ char* format_access_line(const access_record& r, second_cache& cache, char* out)
   w.raw(R"({"time":")");
   w.time(r.unix_ms, cache);
   w.raw("\"");
-  w.text(R"(,"outcome":)", name(r.outcome));
-  w.text(R"(,"reason":)", r.reason);
-  w.text(R"(,"listener":)", r.listener);
+  w.name(R"(,"outcome":)", name(r.outcome));
+  w.name(R"(,"reason":)", r.reason);
+  w.name(R"(,"listener":)", r.listener);
   w.text(R"(,"client":)", r.client);
   w.text(R"(,"method":)", r.method);
   w.text(R"(,"host":)", r.host);
@@ -108,21 +130,23 @@ char* format_access_line(const access_record& r, second_cache& cache, char* out)
   if (r.status != 0) w.number(R"(,"status":)", r.status);
   w.number(R"(,"request_bytes":)", r.request_body_bytes);
   w.number(R"(,"response_bytes":)", r.response_body_bytes);
-  w.text(R"(,"route":)", r.route);
-  w.text(R"(,"pool":)", r.pool);
+  w.name(R"(,"route":)", r.route);
+  w.name(R"(,"pool":)", r.pool);
   w.text(R"(,"tenant":)", r.tenant);
-  w.text(R"(,"worker":)", r.worker);
-  w.text(R"(,"batch":)", r.batch);
+  w.name(R"(,"worker":)", r.worker);
+  w.name(R"(,"batch":)", r.batch);
   w.text(R"(,"trace":)", r.trace);
   if (r.attempts != 0) w.number(R"(,"attempts":)", r.attempts);
-  w.text(R"(,"retried":)", r.retried);
+  w.name(R"(,"retried":)", r.retried);
   w.ms(R"(,"accept_ms":)", r.accept);
   w.ms(R"(,"queue_ms":)", r.queue);
   w.ms(R"(,"connect_ms":)", r.connect);
   w.ms(R"(,"first_byte_ms":)", r.first_byte);
   w.ms(R"(,"total_ms":)", r.total);
-  w.raw(r.tls ? R"(,"tls":true)" : R"(,"tls":false)");
-  w.raw(r.reused ? ",\"reused\":true}\n" : ",\"reused\":false}\n");
+  if (r.tls) w.raw(R"(,"tls":true)");
+  else w.raw(R"(,"tls":false)");
+  if (r.reused) w.raw(",\"reused\":true}\n");
+  else w.raw(",\"reused\":false}\n");
   return w.end();
 }
 

@@ -34,6 +34,8 @@ std::string_view name(outcome) noexcept;
 // escaped.
 struct access_record {
   std::int64_t unix_ms = 0;               // when the head's first byte came
+  // Names and words (listener, route, pool, worker, batch, retried, reason) are copied as they are:
+  // whoever made them, the configuration or weir itself, saw to it that they need no escape.
   std::string_view listener, client;      // client: address without port, or "unix"
   std::string_view method, host, target;  // target as sent, with its query
   unsigned status = 0;                    // sent to the client; 0: none was
