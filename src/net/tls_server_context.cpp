@@ -41,6 +41,9 @@ void set_modes(SSL_CTX* c) {
   // Idle sessions hold no record buffers.
   SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                           SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Sessions resume by their ticket; nothing about them is kept here (RFC 8446 section 4.6.1).
+  SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(c, 1);   // the next connection gets its own
   SSL_CTX_set_alpn_select_cb(c, choose_protocol, nullptr);
 }
 
