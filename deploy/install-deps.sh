@@ -8,7 +8,7 @@ packages=(
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
   libssl-dev libyaml-cpp-dev prometheus-cpp-dev zlib1g-dev libsqlite3-dev
   libcli11-dev libspdlog-dev libfmt-dev catch2
-  python3 python3-yaml python3-jsonschema python3-psycopg2 curl openssl
+  python3 python3-yaml python3-jsonschema python3-psycopg2 curl openssl valgrind
 )
 
 missing=()
