@@ -335,7 +335,7 @@ verdict pool::state::end(batch_id id, const attempt_report& report, refusal why,
 
 refusal pool::state::wait_over(const batch& b, instant now) const noexcept {
   if (b.client_deadline <= now) return refusal::deadline;
-  return fleet.serving() > 0 ? refusal::wait_expired : refusal::no_worker;
+  return fleet.serving() > 0 ? refusal::wait_expired : refusal::no_worker_up;
 }
 
 // Attempts that run longer than expected say that estimates are too low, the more so the fewer
