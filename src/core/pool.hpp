@@ -60,7 +60,10 @@ class pool {
   void configure(const pool_settings& settings, instant now);  // keeps all state
   void pause(instant now);  // hold the backlog: admit and queue, grant nothing
   void resume(instant now);
-  void close(instant now);  // shutting down: evicts what waits, admits nothing more
+  // Shutting down: batches are admitted and served on, but nobody is scaled out any more. What
+  // waits where no worker can serve is evicted soon, unless one comes up first.
+  void wind_down(instant now);
+  void close(instant now);  // its end: evicts what waits, admits nothing more
   // Everything whose time has come: wait limits, backoffs, ejection ends, slow start, abandoned
   // slots, probes, scaling ticks. Call when now >= next_deadline().
   void expire(instant now);

@@ -70,7 +70,7 @@ void pool::state::gather(scale_facts& facts, instant now) {
   facts.waiting_bytes = waiting_bytes;
   facts.oldest_seconds = oldest_seconds(now);
   facts.drain_seconds = look(now).drain();
-  facts.paused = paused || closed;
+  facts.paused = paused || winding_down || closed;
   facts.outage = fleet.ejections().impaired();
   facts.workers = scale_workers;
 }
@@ -79,7 +79,7 @@ void pool::state::gather(scale_facts& facts, instant now) {
 std::string pool::state::scaling_holds() const {
   const ejection& e = fleet.ejections();
   if (!scaling) return {};
-  if (closed) return "weir is shutting down";
+  if (winding_down || closed) return "weir is shutting down";
   if (paused) return "the pool is paused";
   if (!e.impaired()) return {};
   const std::string share = std::to_string(e.troubled()) + " of " + std::to_string(e.size());
