@@ -56,8 +56,7 @@ scale_step scaling::step(const scale_facts& facts, instant now) {
     hold(now);
   else
     decide(facts, c, out, now);
-  counted_ = true;
-  desired_ = sequence_ == 0 ? total(c) : std::max(desired_, total(c));
+  if (sequence_ > 0) desired_ = std::max(desired_, total(c));
   alone_ = expected(c) == 0 && facts.waiting == 0;
   return out;
 }
@@ -338,8 +337,8 @@ void scaling::fill(scale_decision& d, const scale_facts& facts, const census& c)
     if (v.state != victim_state::draining) d.remove.emplace_back(facts.workers[v.place].name);
 }
 
-std::optional<std::uint32_t> scaling::desired() const noexcept {
-  return counted_ ? std::optional{desired_} : std::nullopt;
+std::uint32_t scaling::desired(std::uint32_t there) const noexcept {
+  return sequence_ > 0 ? desired_ : std::max(there, settings_.min);
 }
 
 // --- workers asked for -----------------------------------------------------------------------
