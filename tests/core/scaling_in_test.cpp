@@ -476,7 +476,7 @@ TEST_CASE("reasons say what made a decision") {
 
   bench idle = settled(2);
   idle.until_drain();
-  CHECK(idle.run(5s).at(0).reason == "at most 1 workers were needed in the last 300.0 s");
+  CHECK(idle.run(5s).at(0).reason == "at most 1 worker was needed in the last 300.0 s");
 }
 
 TEST_CASE("before the first decision the workers there are stand, at least min") {
