@@ -69,6 +69,7 @@ class ejection {
   bool impaired() const noexcept;
   std::uint32_t troubled() const noexcept { return failing_ + written_off_; }  // failing or down
   std::uint32_t size() const noexcept { return present_; }
+  std::uint32_t ejected_now() const noexcept { return ejected_; }
 
  private:
   struct record {

@@ -186,8 +186,8 @@ outlook fleet::look(instant now) const noexcept {
     all.late += of_this.late, all.log_late += of_this.log_late;
     if (!w.serving || !in_tier_in_use(w)) return;
     if (w.running.size < w.slots_open) of_this.soonest = 0;
-    if (w.resting) of_this.soonest = std::max(of_this.soonest, base::to_seconds(w.rest_until - now));
-    all.soonest = std::min(all.soonest, of_this.soonest);
+    const double rest = w.resting ? base::to_seconds(w.rest_until - now) : 0;
+    all.soonest = std::min(all.soonest, std::max(of_this.soonest, rest));
   });
   return all;
 }

@@ -37,6 +37,8 @@ std::string_view name(refusal r) noexcept {
       return "wait_expired";
     case refusal::no_worker:
       return "no_worker";
+    case refusal::no_worker_up:
+      return "no_worker_up";
     case refusal::retries_exhausted:
       return "retries_exhausted";
     case refusal::cancelled:

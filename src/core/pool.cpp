@@ -157,19 +157,22 @@ void pool::resume(instant now) {
   s_->settle(now);
 }
 
+void pool::wind_down(instant now) {
+  s_->winding_down = true;
+  s_->settle(now);
+}
+
 void pool::close(instant now) {
-  state& s = *s_;
-  s.closed = true;
-  for (std::uint32_t i = 0; i < s.batches.extent(); ++i)
-    if (s.batches.taken(i) && s.batches.at(i).waits())
-      s.evict(s.batches.id_at(i), s.batches.at(i), refusal::closing, now);
-  s.settle(now);
+  s_->closed = true;
+  s_->evict_all(refusal::closing, now);
+  s_->settle(now);
 }
 
 void pool::expire(instant now) {
   state& s = *s_;
   s.fleet.expire(now);
   s.expire_waits(now);
+  if (s.hopeless_from() <= now) s.evict_all(refusal::closing, now);
   s.settle(now);
   if (s.scaling && s.scaling->next_deadline() <= now) s.scale(now);
 }
@@ -177,7 +180,7 @@ void pool::expire(instant now) {
 instant pool::next_deadline() const noexcept {
   const state& s = *s_;
   instant due = s.fleet.next_deadline();
-  if (!s.wait_ends.empty()) due = std::min(due, s.wait_ends.top_key());
+  if (!s.wait_ends.empty()) due = std::min(due, std::min(s.wait_ends.top_key(), s.hopeless_from()));
   if (s.scaling && !s.closed) due = std::min(due, s.scaling->next_deadline());
   return due;
 }

@@ -60,7 +60,10 @@ class pool {
   void configure(const pool_settings& settings, instant now);  // keeps all state
   void pause(instant now);  // hold the backlog: admit and queue, grant nothing
   void resume(instant now);
-  void close(instant now);  // shutting down: evicts what waits, admits nothing more
+  // Shutting down: batches are admitted and served on, but nobody is scaled out any more. What
+  // waits where no worker can serve is evicted soon, unless one comes up first.
+  void wind_down(instant now);
+  void close(instant now);  // its end: evicts what waits, admits nothing more
   // Everything whose time has come: wait limits, backoffs, ejection ends, slow start, abandoned
   // slots, probes, scaling ticks. Call when now >= next_deadline().
   void expire(instant now);
@@ -83,6 +86,8 @@ class pool {
   std::size_t running() const noexcept;
   std::size_t waiting() const noexcept;
   bool can_serve() const noexcept;  // a worker is up, or min: 0 with scaling can bring one
+  // Why nobody serves, for an answer: "1 down, 2 draining; 3 more were asked for".
+  std::string absence() const;
 
  private:
   struct state;

@@ -13,6 +13,8 @@ namespace {
 constexpr double no_service_seconds = 10;
 // Learned batches from which on an estimate may refuse a client's deadline.
 constexpr std::uint32_t samples_min = 8;
+// Winding down, a worker is given this long to come up for what waits: a probe or two.
+constexpr duration last_hope = std::chrono::seconds(5);
 constexpr duration forecast_age = std::chrono::milliseconds(100);
 
 bool not_executed(attempt_end end) noexcept {
@@ -129,6 +131,7 @@ void pool::state::dispatch(instant now) {
 
 void pool::state::settle(instant now) {
   if (queue.size() > 0) dispatch(now);
+  if (winding_down) watch_service(now);
   drained.backlogged(queue.ready() > 0 && granting() && fleet.serving() > 0, now);
 }
 
@@ -195,6 +198,24 @@ void pool::state::evict(batch_id id, batch& b, refusal why, instant now) {
   dequeue(id, b, false);
   out.evictions.push_back({id, b.owner, why, come_back(why, now)});
   leave(id, why, now);
+}
+
+void pool::state::evict_all(refusal why, instant now) {
+  for (std::uint32_t i = 0; i < batches.extent(); ++i)
+    if (batches.taken(i) && batches.at(i).waits()) evict(batches.id_at(i), batches.at(i), why, now);
+}
+
+// An ejected worker comes back by time alone.
+void pool::state::watch_service(instant now) noexcept {
+  const bool serves = !paused && (fleet.serving() > 0 || fleet.ejections().ejected_now() > 0);
+  if (serves)
+    unserved_since = base::never;
+  else if (unserved_since == base::never)
+    unserved_since = now;
+}
+
+instant pool::state::hopeless_from() const noexcept {
+  return unserved_since == base::never ? base::never : base::after(unserved_since, last_hope);
 }
 
 void pool::state::expire_waits(instant now) {
@@ -335,7 +356,7 @@ verdict pool::state::end(batch_id id, const attempt_report& report, refusal why,
 
 refusal pool::state::wait_over(const batch& b, instant now) const noexcept {
   if (b.client_deadline <= now) return refusal::deadline;
-  return fleet.serving() > 0 ? refusal::wait_expired : refusal::no_worker;
+  return fleet.serving() > 0 ? refusal::wait_expired : refusal::no_worker_up;
 }
 
 // Attempts that run longer than expected say that estimates are too low, the more so the fewer

@@ -52,6 +52,22 @@ std::string name_of(const fleet& fleet, worker_id id) {
   return w ? w->settings.name : "a worker that has left";
 }
 
+// "2 down, 1 draining"; workers that serve are left out.
+std::string absent_ones(const fleet& fleet) {
+  std::array<std::uint32_t, 7> by_state{};
+  fleet.each([&](worker_id, const worker& w) {
+    if (!w.serving) ++by_state.at(static_cast<std::size_t>(w.shown));
+  });
+  std::string text;
+  for (std::size_t i = 0; i < by_state.size(); ++i) {
+    if (by_state[i] == 0) continue;
+    if (!text.empty()) text += ", ";
+    text += std::to_string(by_state[i]) + ' ' + std::string(name(static_cast<worker_state>(i)));
+  }
+  if (fleet.size() == 0) return "there is none";
+  return text.empty() ? "all are up by now" : text;
+}
+
 std::string states_of(const fleet& fleet) {
   constexpr std::size_t enough = 200;
   std::string text;
@@ -74,6 +90,16 @@ std::string pool::explain(std::string_view label, instant now) const {
   }
   const ending* e = s.ended.find(label);
   return e ? s.explain_end(*e) : std::string();
+}
+
+std::string pool::absence() const {
+  const state& s = *s_;
+  std::string text = absent_ones(s.fleet);
+  if (!s.scaling) return text;
+  const std::uint32_t asked = s.scaling->asked_for();
+  if (asked > 0) return text + "; " + counted(asked, "more was", "more were") + " asked for";
+  const std::string holds = s.scaling_holds();
+  return holds.empty() ? text : text + "; scaling holds: " + holds;
 }
 
 std::string pool::state::explain_wait(batch_id id, const batch& b, instant now) const {

@@ -5,6 +5,19 @@
 #include "core/pool_state.hpp"
 
 namespace weir::core {
+namespace {
+
+// "8 to 7 workers: why; may be stopped: w3". Those named are there until somebody stops them.
+std::string decision_text(const scale_decision& d) {
+  const std::size_t there = d.current + d.remove.size();
+  std::string text = there == d.desired ? "stays at " : std::to_string(there) + " to ";
+  text += std::to_string(d.desired) + (d.desired == 1 ? " worker: " : " workers: ") + d.reason;
+  for (const std::string& w : d.remove)
+    text += (&w == &d.remove.front() ? "; may be stopped: " : ", ") + w;
+  return text;
+}
+
+}  // namespace
 
 void pool::state::configure_scaling(instant now) {
   if (!settings.autoscale) {
@@ -70,7 +83,7 @@ void pool::state::gather(scale_facts& facts, instant now) {
   facts.waiting_bytes = waiting_bytes;
   facts.oldest_seconds = oldest_seconds(now);
   facts.drain_seconds = look(now).drain();
-  facts.paused = paused || closed;
+  facts.paused = paused || winding_down || closed;
   facts.outage = fleet.ejections().impaired();
   facts.workers = scale_workers;
 }
@@ -79,7 +92,7 @@ void pool::state::gather(scale_facts& facts, instant now) {
 std::string pool::state::scaling_holds() const {
   const ejection& e = fleet.ejections();
   if (!scaling) return {};
-  if (closed) return "weir is shutting down";
+  if (winding_down || closed) return "weir is shutting down";
   if (paused) return "the pool is paused";
   if (!e.impaired()) return {};
   const std::string share = std::to_string(e.troubled()) + " of " + std::to_string(e.size());
@@ -92,10 +105,7 @@ void pool::state::carry_out(const scale_step& step, instant now) {
   for (const worker_id id : step.drain) fleet.drain(id, drain_order::by_scaling, "scale-in", now);
   if (step.decision) {
     const scale_decision& d = *step.decision;
-    if (!d.resent)
-      tell(event::kind::scale_decided,
-           std::to_string(d.current) + " to " + std::to_string(d.desired) + " workers: " + d.reason,
-           now);
+    if (!d.resent) tell(event::kind::scale_decided, decision_text(d), now);
     out.decisions.push_back(d);
   }
   if (step.never_came > 0)

@@ -49,7 +49,11 @@ struct pool::state {
   void keep_back(batch_id id, batch& b, instant now);
   void release_kept_back(instant now);
   void evict(batch_id id, batch& b, refusal why, instant now);
+  void evict_all(refusal why, instant now);
   void expire_waits(instant now);
+  // Winding down: from then on what waits is not expected to be served any more; or `never`.
+  instant hopeless_from() const noexcept;
+  void watch_service(instant now) noexcept;
   void dispatch(instant now);
   void settle(instant now);
 
@@ -126,7 +130,8 @@ struct pool::state {
   double demand_share = 0, demand_cost = 0;  // of what waits and does not back off
   double capped = 1;                         // T of the scale policy
   batch_id finishing;                        // its grant is the verdict, not an effect
-  bool paused = false, closed = false;
+  bool paused = false, winding_down = false, closed = false;
+  instant unserved_since = base::never;  // while winding down: no worker can serve
   std::uint64_t refused_batches = 0, refused_bytes = 0, bounces = 0;
 };
 

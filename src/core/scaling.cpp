@@ -56,8 +56,7 @@ scale_step scaling::step(const scale_facts& facts, instant now) {
     hold(now);
   else
     decide(facts, c, out, now);
-  counted_ = true;
-  desired_ = sequence_ == 0 ? total(c) : std::max(desired_, total(c));
+  if (sequence_ > 0) desired_ = std::max(desired_, total(c));
   alone_ = expected(c) == 0 && facts.waiting == 0;
   return out;
 }
@@ -206,6 +205,7 @@ void scaling::scale_out(std::uint32_t target, const scale_facts& facts, census& 
                 ? tenths(facts.waiting_cost) + " s of work wait for " +
                       std::to_string(c.ready_slots) + " ready slots"
                 : tenths(busy_) + " busy slots, minimum " + std::to_string(settings_.min);
+  if (renamed > 0) reason_ += "; " + std::to_string(renamed) + " removals are taken back";
   tell(way::out, facts, c, out, now);
 }
 
@@ -247,8 +247,9 @@ void scaling::scale_in(const scale_facts& facts, census& c, scale_step& out, ins
   }
   const std::uint32_t named = name_empty(facts, c);
   if (dropped + named == 0) return;
-  reason_ = "at most " + std::to_string(most) + " workers were needed in the last " +
-            tenths(base::to_seconds(settings_.scale_in_window)) + " s";
+  reason_ = "at most " + std::to_string(most) + (most == 1 ? " worker was" : " workers were") +
+            " needed in the last " + tenths(base::to_seconds(settings_.scale_in_window)) + " s";
+  if (c.draining > 0) reason_ += "; " + std::to_string(c.draining) + " still drain";
   tell(way::in, facts, c, out, now);
 }
 
@@ -338,8 +339,8 @@ void scaling::fill(scale_decision& d, const scale_facts& facts, const census& c)
     if (v.state != victim_state::draining) d.remove.emplace_back(facts.workers[v.place].name);
 }
 
-std::optional<std::uint32_t> scaling::desired() const noexcept {
-  return counted_ ? std::optional{desired_} : std::nullopt;
+std::uint32_t scaling::desired(std::uint32_t there) const noexcept {
+  return sequence_ > 0 ? desired_ : std::max(there, settings_.min);
 }
 
 // --- workers asked for -----------------------------------------------------------------------

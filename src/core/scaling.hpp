@@ -107,8 +107,9 @@ class scaling {
   bool undrain(worker_id worker) noexcept;
 
   // --- views ----------------------------------------------------------------------------------
-  // The standing decision; before the first one, the workers there were at the last tick.
-  std::optional<std::uint32_t> desired() const noexcept;
+  // The standing decision; before the first one the workers that are `there`, at least min: an
+  // autoscaler that reads it must not stop what has just come.
+  std::uint32_t desired(std::uint32_t there) const noexcept;
   std::uint32_t asked_for() const noexcept;  // expected, and not yet come
   std::uint64_t never_came() const noexcept { return never_came_; }
   double startup_seconds() const noexcept;  // learned; the configured one until then
@@ -208,7 +209,6 @@ class scaling {
   instant complete_since_;          // wants_ holds everything from here on
   instant pressed_since_ = base::never;
   instant told_{};        // the standing decision, last
-  bool counted_ = false;  // a tick was seen
   bool alone_ = true;     // no worker, none expected, nothing waiting
   bool run_over_ = true;  // the standing decision's cause has ceased
 };

@@ -23,6 +23,7 @@ enum class refusal : std::uint8_t {
   deadline,          // the client's deadline cannot be met, or passed while waiting: 429
   wait_expired,      // waited as long as pool and route allow: 503 without a worker, else 429
   no_worker,         // no worker and none can come: 503
+  no_worker_up,      // workers, or hooks to ask for them, but none came up in time: 503
   retries_exhausted, // the worker's fault, no attempt or budget left: 502
   cancelled,         // by an operator or the client
   closing,           // weir is shutting down: 503

@@ -108,7 +108,8 @@ fault fault_of(core::refusal why, bool can_serve) noexcept {
     case core::refusal::deadline: return fault::deadline;
     case core::refusal::wait_expired:
       return can_serve ? fault::wait_contended : fault::wait_no_worker;
-    case core::refusal::no_worker: return fault::no_worker;
+    case core::refusal::no_worker:
+    case core::refusal::no_worker_up: return fault::no_worker;
     case core::refusal::retries_exhausted: return fault::retries_exhausted;
     case core::refusal::cancelled: return fault::cancelled;
     case core::refusal::closing: return fault::closing;

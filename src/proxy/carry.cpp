@@ -39,7 +39,13 @@ bool can_serve(exchange& x) {
                                    [](core::pool& p, instant) { return p.can_serve(); });
 }
 
-std::string why_refused(core::refusal why, const std::string& pool) {
+std::string absence(exchange& x) {
+  return x.route->pool->gate->with(x.in.loop.now(),
+                                   [](core::pool& p, instant) { return p.absence(); });
+}
+
+std::string why_refused(core::refusal why, exchange& x) {
+  const std::string& pool = x.route->pool->name;
   switch (why) {
     case core::refusal::queue_full:
       return "pool '" + pool + "' holds as many waiting batches as queue.max_batches allows; send "
@@ -56,6 +62,9 @@ std::string why_refused(core::refusal why, const std::string& pool) {
              "the route's timeout.queue; send it again after Retry-After";
     case core::refusal::no_worker:
       return "pool '" + pool + "' has no worker and none can come; add one or configure autoscale";
+    case core::refusal::no_worker_up:
+      return "no worker of pool '" + pool + "' was up as long as the batch could wait (" +
+             absence(x) + "); send it again after Retry-After";
     case core::refusal::retries_exhausted:
       return "every attempt that the route's retry settings allow has failed";
     case core::refusal::cancelled: return "the batch was cancelled through the admin API";
@@ -72,7 +81,12 @@ net::task<bool> refuse(exchange& x, core::refusal why, base::duration retry_afte
   const bool unreached = x.retried_for == core::attempt_end::connect_failed;
   const bool serves = why != core::refusal::wait_expired || (!unreached && can_serve(x));
   const fault f = fault_of(why, serves);
-  co_await answer(x, f, why_refused(why, x.route->pool->name), retry_after);
+  std::string detail = unreached && f == fault::wait_no_worker
+                           ? "no worker of pool '" + x.route->pool->name +
+                                 "' took a connection as long as the batch could wait; send it "
+                                 "again after Retry-After"
+                           : why_refused(why, x);
+  co_await answer(x, f, std::move(detail), retry_after);
   co_return false;
 }
 

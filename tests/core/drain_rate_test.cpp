@@ -85,7 +85,8 @@ TEST_CASE("Retry-After lies between the soonest slot and the backlog's end, neve
   struct row {
     double soonest, drain, from, to;
   };
-  const row rows[] = {{0, 0, 1, 1}, {0, 11, 1, 11}, {5, 20, 5, 20}, {5, 5, 5, 7.5}, {10, 2, 10, 15}};
+  const row rows[] = {
+      {0, 0, 1, 1}, {0, 11, 1, 11}, {5, 20, 5, 20}, {5, 5, 5, 7.5}, {10, 2, 10, 15}};
   for (const row& x : rows) {
     INFO(x.soonest << " s, drained in " << x.drain << " s");
     retry_after r;

@@ -76,6 +76,24 @@ TEST_CASE("a batch that has left says where it ran and how that ended") {
   CHECK_THAT(k.p.explain("b-3", at(20)), Contains("cancelled"));
 }
 
+TEST_CASE("why nobody serves is told in numbers, with what scaling does about it") {
+  pool_settings s = plain_settings();
+  s.health.kind = probe_kind::tcp;
+  pool_kit k(s);
+  CHECK(k.p.absence() == "there is none");
+  k.add("a"), k.add("b");
+  k.p.drain(k.add("c"), "", at(0));
+  CHECK(k.p.absence() == "2 checking, 1 draining");
+  s.autoscale = autoscale_settings{.min = 0, .max = 3};
+  pool_kit empty(s);
+  empty.admit(0);
+  empty.run_until(5);
+  CHECK(empty.p.absence() == "there is none; 1 more was asked for");
+  pool_kit up;
+  up.add("w1");
+  CHECK(up.p.absence() == "all are up by now");
+}
+
 TEST_CASE("every end has its words, and every enumerator a name of its own") {
   for (int e = 0; e < 8; ++e) {
     pool_kit k;
@@ -91,7 +109,7 @@ TEST_CASE("every end has its words, and every enumerator a name of its own") {
     CHECK(name(r.end) != "unknown");
   }
   for (int s = 0; s < 7; ++s) CHECK(name(static_cast<worker_state>(s)) != "unknown");
-  for (int r = 0; r < 9; ++r) CHECK(name(static_cast<refusal>(r)) != "unknown");
+  for (int r = 0; r < 10; ++r) CHECK(name(static_cast<refusal>(r)) != "unknown");
   CHECK(name(static_cast<refusal>(99)) == "unknown");
 }
 

@@ -207,6 +207,31 @@ TEST_CASE("nothing is decided while the pool is paused, closed or in an outage")
   }
 }
 
+TEST_CASE("from the start the wanted number is at least min and what is there") {
+  bench b(scaled(2, 5));
+  CHECK(b.k.p.view(at(0)).desired == 2u);
+  for (int i = 0; i < 4; ++i) b.managed("m" + std::to_string(i), 1, 0);
+  worker_settings spare = worker_named("spare");
+  spare.backup = true;
+  b.k.p.add_worker(spare, at(0));
+  CHECK(b.k.p.view(at(0)).desired == 4u);
+}
+
+TEST_CASE("what is told of a decision counts every worker that is still there") {
+  bench b(scaled(1, 10));
+  std::vector<worker_id> all;
+  for (int i = 0; i < 4; ++i) all.push_back(b.managed("m" + std::to_string(i), 1, 0));
+  b.run(200, 1);
+  REQUIRE_FALSE(b.decisions.empty());
+  std::vector<std::string> told;
+  for (const event& e : b.k.events())
+    if (e.what == event::kind::scale_decided) told.push_back(e.reason);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0] ==
+        "4 to 1 worker: at most 1 worker was needed in the last 60.0 s; may be stopped: "
+        "m0, m1, m2");
+}
+
 TEST_CASE("while scaling holds the view says why") {
   probed_kit k;
   const worker_id a = k.add("a", 10), b = k.add("b", 10);

@@ -153,7 +153,8 @@ TEST_CASE("a wait that runs out with no worker in service says so") {
   k.run_until(5);
   const auto gone = k.evictions();
   REQUIRE(gone.size() == 1);
-  CHECK(gone[0].why == refusal::no_worker);
+  CHECK(gone[0].why == refusal::no_worker_up);
+  CHECK(k.p.absence() == "1 checking");
 }
 
 TEST_CASE("a client's deadline refuses when it has passed, evicts when it passes") {

@@ -143,7 +143,7 @@ TEST_CASE("workers that are expected are given up before any that is there") {
 TEST_CASE("a worker is named once it is empty and counts until then") {
   bench b = draining(3);
   CHECK(b.run(30s).empty());
-  CHECK(b.machine.desired() == 3u);
+  CHECK(b.machine.desired(3) == 3u);
   b.at(b.workers[0].id).empty = true;
   auto told = b.run(5s);
   REQUIRE(told.size() == 1);
@@ -288,7 +288,7 @@ TEST_CASE("a worker that an operator takes back is the scale-in's no more") {
   b.workers[0].stands = standing::serving;
   b.workers[0].empty = true;
   CHECK(b.tick().decision == std::nullopt);
-  CHECK(b.machine.desired() == 3u);
+  CHECK(b.machine.desired(3) == 3u);
 }
 
 TEST_CASE("a worker that drains and is being removed anyway is not waited for") {
@@ -308,7 +308,7 @@ TEST_CASE("workers drained by an operator are kept in the count and never named"
   b.busy(9);
   b.run(100s);
   CHECK(b.serving() == 3);
-  CHECK(b.machine.desired() == 4u);
+  CHECK(b.machine.desired(4) == 4u);
   b.busy(0);
   const auto told = b.run(900s);
   REQUIRE_FALSE(told.empty());
@@ -476,15 +476,23 @@ TEST_CASE("reasons say what made a decision") {
 
   bench idle = settled(2);
   idle.until_drain();
-  CHECK(idle.run(5s).at(0).reason == "at most 1 workers were needed in the last 300.0 s");
+  CHECK(idle.run(5s).at(0).reason == "at most 1 worker was needed in the last 300.0 s");
 }
 
-TEST_CASE("before the first tick no number stands and then the workers there are") {
-  bench b(plain_scaling());
-  CHECK(b.machine.desired() == std::nullopt);
-  b.add(3);
-  b.tick();
-  CHECK(b.machine.desired() == 3u);
-  CHECK(b.machine.sequence() == 0);
-  CHECK(b.machine.episode() == 0);
+TEST_CASE("before the first decision the workers there are stand, at least min") {
+  struct row {
+    std::uint32_t min, max, there, desired;
+  };
+  for (const row& r : std::vector<row>{
+           {0, 5, 0, 0}, {1, 5, 0, 1}, {3, 5, 1, 3}, {1, 5, 4, 4}, {1, 5, 9, 9}, {2, 2, 0, 2}}) {
+    INFO(r.there << " workers, min " << r.min);
+    autoscale_settings s = plain_scaling();
+    s.min = r.min, s.max = r.max;
+    bench b(s);
+    CHECK(b.machine.desired(r.there) == r.desired);
+    b.add(static_cast<int>(r.there));
+    b.tick();
+    if (b.machine.sequence() == 0) CHECK(b.machine.desired(r.there) == r.desired);
+    CHECK(b.machine.desired(r.there) >= std::max(r.min, r.there));
+  }
 }

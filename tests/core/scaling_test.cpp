@@ -53,7 +53,7 @@ TEST_CASE("busy slots over the target utilization ask for the base at once") {
     REQUIRE_FALSE(told.empty());
     CHECK(told.back().way == way::out);
     CHECK(told.back().desired == r.desired);
-    CHECK(b.machine.desired() == r.desired);
+    CHECK(b.machine.desired(0) == r.desired);
   }
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("with no worker the first waiting batch asks for one at once") {
   s.min = 0;
   bench b(s);
   CHECK(b.run(30s).empty());
-  CHECK(b.machine.desired() == 0u);
+  CHECK(b.machine.desired(0) == 0u);
   b.now += 1s;
   b.waiting(1, 3);
   b.machine.wake(b.now);

@@ -89,6 +89,18 @@ class ShutdownTest(WeirCase):
         except (OSError, wire.Closed):
             pass  # just as good
 
+    async def test_what_no_worker_can_serve_does_not_hold_the_drain(self):
+        w1 = await self.worker("w1")
+        w1.refuse()
+        weir = await self.weir(basic_config([w1], drain_timeout="10m"), ready=False)
+        waits = self.task(raw_client.ask(weir.front))
+        await weir.waiting(1)
+        weir.signal(signal.SIGTERM)
+        answered = await waits
+        self.assertEqual(answered.status, 503)
+        self.assertIn("close", answered.head.tokens("Connection"))
+        self.assertEqual(await weir.exited(), 0)
+
     async def test_a_second_signal_stops_at_once(self):
         w1 = await self.worker("w1", fake_worker.Held())
         weir = await self.weir(basic_config([w1], drain_timeout="10m"))
