@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 namespace weir::load {
 
@@ -100,6 +101,9 @@ void client::begin(nanos now) {
 }
 
 void client::enter() {
+  shop_.requests++;
+  shop_.open_most = std::max(shop_.open_most, ++shop_.open);
+  open_ = true;
   if (shop_.busy >= shop_.slots) return;
   in_slot_ = true;
   shop_.busy_most = std::max(shop_.busy_most, ++shop_.busy);
@@ -107,7 +111,8 @@ void client::enter() {
 
 void client::leave() {
   if (in_slot_) shop_.busy--;
-  in_slot_ = false;
+  if (open_) shop_.open--;
+  in_slot_ = open_ = false;
 }
 
 // Body bytes that may be read now.
@@ -181,6 +186,18 @@ void client::answer_with(int status, std::string_view more, std::uint64_t bytes)
   if (close_) answer_ += "Connection: close\r\n";
   answer_ += "\r\n";
   answer_body_ = bytes;
+  tail_ = {};
+}
+
+// One chunk and the last one.
+void client::answer_chunked(std::uint64_t bytes) {
+  char size[20];
+  std::snprintf(size, sizeof size, "%lx\r\n", bytes);
+  answer_ = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n";
+  answer_.append("Transfer-Encoding: chunked\r\n").append(close_ ? "Connection: close\r\n" : "");
+  answer_.append("\r\n").append(bytes > 0 ? size : "");
+  answer_body_ = bytes;
+  tail_ = bytes > 0 ? "\r\n0\r\n\r\n" : "0\r\n\r\n";
 }
 
 void client::answer_text(std::string text) {
@@ -195,12 +212,15 @@ static std::string told(const shop& s) {
     text.append(text.empty() ? "{\"" : ", \"").append(name).append("\": ");
     text.append(std::to_string(n));
   };
+  item("requests", s.requests);
   item("served", s.served);
   item("turned_away", s.turned_away);
   item("faults", s.wrong.drawn());
   item("body_bytes", s.body_bytes);
   item("busy", s.busy);
   item("busy_most", s.busy_most);
+  item("open", s.open);
+  item("open_most", s.open_most);
   return text.append("}\n");
 }
 
@@ -224,22 +244,28 @@ bool client::compose(nanos now) {
   shop_.served++;
   const std::uint64_t bytes = to_number(query(target, "bytes"));
   const bool framing = fault_ == fault::framing;
-  answer_with(200, framing ? "Content-Length: 7777777\r\n" : "", bytes);
+  if (!framing && !query(target, "chunked").empty()) answer_chunked(bytes);
+  else answer_with(200, framing ? "Content-Length: 7777777\r\n" : "", bytes);
   if (fault_ == fault::close) cut_after_ = (answer_.size() + bytes) / 2;
   return true;
 }
 
 bool client::write(nanos) {
-  const std::uint64_t whole = std::min(answer_.size() + answer_body_, cut_after_);
+  const std::uint64_t head_and_body = answer_.size() + answer_body_;
+  const std::uint64_t whole = std::min(head_and_body + tail_.size(), cut_after_);
   while (out_ < whole) {
     const std::uint64_t head = answer_.size() - std::min<std::uint64_t>(out_, answer_.size());
     const std::uint64_t head_now = std::min(head, whole - out_);
-    const std::uint64_t body = std::min<std::uint64_t>(whole - out_ - head_now, block_bytes);
+    const std::uint64_t so_far = out_ + head_now;
+    const std::uint64_t body_end = std::min(head_and_body, whole);
+    const std::uint64_t body = std::min(body_end - std::min(so_far, body_end), block_bytes);
+    const std::uint64_t tail = so_far + body >= head_and_body ? whole - so_far - body : 0;
     iovec parts[] = {{answer_.data() + (answer_.size() - head), head_now},
-                     {const_cast<char*>(shared_block()), body}};
+                     {const_cast<char*>(shared_block()), body},
+                     {const_cast<char*>(tail_.data() + (tail_.size() - tail)), tail}};
     msghdr message{};
     message.msg_iov = parts;
-    message.msg_iovlen = 2;
+    message.msg_iovlen = 3;
     const ssize_t n = sendmsg(number(), &message, MSG_NOSIGNAL);
     if (n < 0) return errno == EAGAIN;
     out_ += static_cast<std::uint64_t>(n);

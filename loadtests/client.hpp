@@ -20,6 +20,9 @@ struct shop {
   generator random{1};
   std::uint64_t busy = 0;
   std::uint64_t busy_most = 0;
+  std::uint64_t requests = 0;  // whose heads came, in a slot or not
+  std::uint64_t open = 0;      // of these, those that are not over
+  std::uint64_t open_most = 0;
   std::uint64_t served = 0;
   std::uint64_t turned_away = 0;
   std::uint64_t body_bytes = 0;
@@ -54,6 +57,7 @@ class client {
   void leave();
   bool compose(nanos now);
   void answer_with(int status, std::string_view more, std::uint64_t bytes);
+  void answer_chunked(std::uint64_t bytes);
   void answer_text(std::string text);
   bool write(nanos now);
 
@@ -67,6 +71,7 @@ class client {
   std::string target_;
   bool close_ = false;
   bool in_slot_ = false;
+  bool open_ = false;        // counted in shop::open
   fault fault_ = fault::none;
   nanos service_ = 0;
   nanos begun_ = 0;
@@ -76,6 +81,7 @@ class client {
   std::optional<chunk_skipper> chunks_;
   std::string answer_;       // its head
   std::uint64_t answer_body_ = 0;
+  std::string_view tail_;    // what follows the body
   std::uint64_t out_ = 0;
   std::uint64_t cut_after_ = UINT64_MAX;
 };

@@ -142,6 +142,17 @@ class ToolsTest(unittest.TestCase):
         self.assertEqual((stats["busy_most"], stats["busy"]), (2, 0))
         self.assertEqual(stats["turned_away"], result["errors"]["status"])
 
+    def test_an_answer_comes_in_chunks_when_asked_to(self):
+        worker = self.start("worker")
+        for size in (0, 1, 3 * MIB):
+            url = f"http://127.0.0.1:{worker}/load?bytes={size}&chunked=1"
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                self.assertEqual(answer.headers["Transfer-Encoding"], "chunked")
+                self.assertEqual(len(answer.read()), size)
+        stats = self.stats(worker)
+        self.assertEqual([stats[name] for name in ("requests", "served", "open", "open_most")],
+                         [3, 3, 0, 1])
+
     def test_chunked_bodies_are_stepped_over_however_they_are_cut(self):
         worker = self.start("worker")
         whole = (b"POST /load HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n"
