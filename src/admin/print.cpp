@@ -78,7 +78,7 @@ std::vector<std::string> pool_row(const json::value& p) {
           text(p, "workers_up") + "/" + text(p, "workers"),
           span(p, "waiting_cost"),
           span(p, "oldest_seconds"),
-          span(p, "drain_seconds"),
+          number(p, "waiting") > 0 ? span(p, "drain_seconds") : "-",
           text(scale.is_null() ? p : scale, "desired"),
           join({flag(p, "paused", "paused"), flag(p, "outage", "shared outage"),
                 flag(p, "closed", "closed"), scaling_note(p),

@@ -25,7 +25,8 @@ inline constexpr metric_name queue_cost{  // pool
 inline constexpr metric_name queue_oldest{  // pool
     "weir_queue_oldest_seconds", "Age of the batch that has waited longest."};
 inline constexpr metric_name queue_drain{  // pool
-    "weir_queue_drain_seconds", "Time until the backlog is gone at the present rate."};
+    "weir_queue_drain_seconds",
+    "Time until the backlog is gone at the present rate; +Inf while no worker is up for it."};
 inline constexpr metric_name worker_state{  // pool, worker, state
     "weir_worker_state", "1 for the state that a worker is in, 0 for the others."};
 inline constexpr metric_name worker_slots{  // pool, worker

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "admin/json_views.hpp"
 #include "base/random.hpp"
