@@ -8,6 +8,12 @@ namespace {
 
 constexpr duration connect_rest_max = std::chrono::seconds(5);
 
+std::string_view failure_text(attempt_end how) noexcept {
+  if (how == attempt_end::connect_failed) return "no connection";
+  if (how == attempt_end::response_timeout) return "no response in time";
+  return "a failing status or a broken response";
+}
+
 }  // namespace
 
 worker_state combine(const worker_condition& c) noexcept {
@@ -245,10 +251,11 @@ void fleet::succeeded(worker_id id, instant now) {
   if (ejection_.succeeded(id.index, now)) take_ejections(now);
 }
 
-void fleet::failed(worker_id id, instant now) {
+void fleet::failed(worker_id id, instant now, attempt_end how) {
   worker* w = workers_.find(id);
   if (!w) return;
   ++w->failures;
+  w->last_failure = how;
   if (ejection_.failed(id.index, now)) take_ejections(now);
 }
 
@@ -271,9 +278,12 @@ void fleet::take_ejections(instant now) {
 
 void fleet::ejection_changed(std::uint32_t index, worker& w, instant now) {
   const bool ejected = ejection_.ejected(index);
-  if (!w.draining())
-    w.reason = ejected ? std::to_string(ejection_.failures_in_row(index)) + " failures in a row"
-                       : "ejection ended";
+  // Why it is down or drains matters more than an ejection that ends meanwhile.
+  if (ejected)
+    w.reason = std::to_string(ejection_.failures_in_row(index)) + " failures in a row, the last: " +
+               std::string(failure_text(w.last_failure));
+  else if (!w.draining() && w.checks.state() != health_state::down)
+    w.reason = "ejection ended";
   // What a shared outage lifted was not the worker's fault: it does not start small.
   if (!ejected && !w.draining() && !ejection_.outage()) begin_service(w, now);
   sync(index, now);

@@ -56,6 +56,7 @@ struct worker {
   instant ramp_began{};        // slow start, while `ramping`
   instant rest_until{};        // while `resting`
   instant state_since;
+  instant full_since{}, freed_at{};  // its open slots were all taken; one of them became free
   worker_state shown = worker_state::checking;  // last told of; never saturated
   bool ramping = false, resting = false;
   bool drained_by_operator = false, drained_by_scaling = false, removing = false;
@@ -63,6 +64,7 @@ struct worker {
   bool serving = false;  // up, and not draining
   bool joined_once = false;
   bool counted_backup = false;  // the tier it was last offered to
+  attempt_end last_failure = attempt_end::failed;
   std::string reason;
   std::uint64_t attempts = 0, successes = 0, failures = 0;
 
@@ -87,7 +89,7 @@ class fleet {
   void refused_connection(worker_id id, instant now);
   // Passive verdicts on an attempt, for ejection and the counters.
   void succeeded(worker_id id, instant now);
-  void failed(worker_id id, instant now);
+  void failed(worker_id id, instant now, attempt_end how = attempt_end::failed);
   // The settings given to the constructor changed in place.
   void reconfigured(bool new_policy, instant now);
 

@@ -91,6 +91,8 @@ attempt_id fleet::start(worker_id id, batch_id batch, const cost_estimate& cost,
       {id, batch, now, cost.seconds, cost.log_seconds, seconds_now / w.relative, false, {}, {}});
   ++w.attempts;
   ++in_flight_;
+  // A slot that is filled as it frees leaves the worker saturated.
+  if (w.running.size == w.slots_open && w.freed_at != now) w.full_since = now;
   if (next_refresh_ == base::never) wake_rates(now);
   offer(id.index, w, now);
   return a;
@@ -100,6 +102,7 @@ void fleet::end(attempt_id id, instant now) {
   const worker_id on = at(id).worker;
   worker& w = workers_.at(on.index);
   if (at(id).abandoned) holds_.erase(id.index);
+  if (w.running.size >= w.slots_open) w.freed_at = now;
   attempts_.close(w.running, id);
   --in_flight_;
   refresh_rate(on.index, w, now);
@@ -211,7 +214,9 @@ worker_view fleet::view(worker_id id, instant now) const {
   v.consecutive_failures = ejection_.failures_in_row(id.index);
   v.ejections = ejection_.ejections(id.index);
   v.attempts = w.attempts, v.successes = w.successes, v.failures = w.failures;
-  v.seconds_in_state = base::to_seconds(now - w.state_since);
+  const bool saturated = v.state == worker_state::saturated;
+  const instant since = saturated ? std::max(w.full_since, w.state_since) : w.state_since;
+  v.seconds_in_state = base::to_seconds(now - since);
   v.managed = w.settings.managed, v.backup = w.settings.backup, v.removing = w.removing;
   v.resting = w.resting;
   return v;

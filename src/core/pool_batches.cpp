@@ -246,10 +246,10 @@ void pool::state::judge(const batch& b, const attempt_report& report, instant no
       break;
     case attempt_end::failed:
     case attempt_end::response_timeout:
-      fleet.failed(on, now);
+      fleet.failed(on, now, report.end);
       break;
     case attempt_end::connect_failed:
-      fleet.failed(on, now);
+      fleet.failed(on, now, report.end);
       fleet.refused_connection(on, now);
       break;
     case attempt_end::busy:
