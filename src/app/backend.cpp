@@ -76,7 +76,9 @@ admin::answer<std::string> instance::explain(std::string_view batch) {
   }
   return failure{failure::kind::not_found,
                  "no pool knows a batch '" + std::string(batch) +
-                     "': it ended a while ago, or its id (Weir-Batch-Id) is another",
+                     "': its id (Weir-Batch-Id) is another, or it ended and " +
+                     std::to_string(core::ended_kept) + " batches of its pool have ended since; "
+                     "the access log has it",
                  {}};
 }
 

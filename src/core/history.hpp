@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/batch.hpp"
+#include "core/views.hpp"
 
 namespace weir::core {
 
@@ -21,7 +22,7 @@ struct ending {
 
 class history {
  public:
-  static constexpr std::size_t size = 256;
+  static constexpr std::size_t size = ended_kept;
 
   void add(const ending& e) noexcept {
     if (!e.label.view().empty()) next() = e;

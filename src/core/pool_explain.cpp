@@ -110,6 +110,7 @@ std::string pool::state::explain_wait(batch_id id, const batch& b, instant now) 
                      (at.exact ? ", behind " : ", behind about ");
   text += counted(at.ahead, "batch", "batches") + " with " + seconds_text(at.cost_ahead * f.value) +
           " of work. " + why_it_waits(b, now);
+  if (!at.exact) text += " Tenants take turns; the queue's listing is tenant by tenant.";
   if (b.attempt > 0) text += ' ' + counted(b.attempt, "attempt", "attempts") + " so far.";
   return text;
 }

@@ -2,6 +2,7 @@
 // readiness. Plain data; seconds are doubles.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -52,6 +53,9 @@ struct queue_page {
   std::vector<queue_item> items;
   std::uint64_t total = 0;
 };
+
+// Ended batches that a pool remembers for explain().
+inline constexpr std::size_t ended_kept = 256;
 
 struct pool_view {
   std::string name;

@@ -32,6 +32,21 @@ TEST_CASE("the status is a headline, the listeners and a table of pools") {
         "loaders        3        4    4/8      1/2  0 ms   1.5 s       never       -\n");
 }
 
+TEST_CASE("a backlog is drained in a time, never, or is none") {
+  struct row {
+    std::uint64_t waiting;
+    double drain_seconds;
+    const char* shown;
+  };
+  for (const row& r : {row{3, HUGE_VAL, " never "}, row{3, 90, " 90 s "}, row{0, 0, "  - "}}) {
+    fake_backend b;
+    b.pool_views[0].waiting = r.waiting, b.pool_views[0].drain_seconds = r.drain_seconds;
+    b.pool_views[0].desired = 1;
+    CAPTURE(print_status(status_json(b)));
+    CHECK(print_status(status_json(b)).find(r.shown) != std::string::npos);
+  }
+}
+
 TEST_CASE("the status says what is wrong") {
   fake_backend b;
   b.ready_now = {false, "no pool can serve"};
