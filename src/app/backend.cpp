@@ -42,7 +42,7 @@ admin::process_status instance::status() {
   s.last_reload_unix_ms = last_reload_unix_ms_;
   s.last_reload_error = last_reload_error_;
   for (const auto& [listener_name, o] : listeners_)
-    s.listeners.push_back({listener_name, o.address, o.plan->tls != nullptr,
+    s.listeners.push_back({listener_name, net::to_string(o.at), o.plan->tls != nullptr,
                            o.plan->connections->load(std::memory_order_relaxed)});
   return s;
 }

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "net/listener.hpp"
 
@@ -78,19 +80,23 @@ base::result<net::socket_address, std::string> to_socket_address(const config::a
   return "cannot bind " + config::to_string(at) + ": expected a numeric address or unix:/path";
 }
 
-base::result<front::binding, std::string> front::bind(const config::address& at) const {
+base::result<front::binding, std::string> front::bind(
+    const config::address& at, std::span<const net::socket_address> ours) const {
   auto where = to_socket_address(at);
   if (!where) return where.error();
   binding b{{}, *where};
   const bool tcp = at.unix_path.empty();
+  const auto same = [&](const net::socket_address& o) { return net::overlap(o, *where); };
+  bool joins = tcp && std::ranges::any_of(ours, same);
   for (std::size_t i = 0; i < (tcp ? loops_.size() : 1); ++i) {
-    const auto fd = net::open_listener(b.at, tcp);
+    const auto fd = net::open_listener(b.at, joins);
     if (!fd) {
       for (const int open : b.descriptors) ::close(open);
       return fd.error();
     }
     b.descriptors.push_back(*fd);
     b.at = net::local_address(*fd);   // the other loops join the port that the kernel picked
+    if (tcp) net::share(*fd), joins = true;
   }
   return b;
 }

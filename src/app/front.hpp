@@ -40,12 +40,15 @@ class front {
   // A pool's connections to workers on one loop; made when first asked for.
   std::shared_ptr<proxy::links> links_of(unsigned loop, const std::string& pool);
 
-  // Binds without serving yet; nothing is open when it fails.
+  // Binds without serving yet; nothing is open when it fails. `ours`: where this process listens
+  // already, which may be joined (a listener with a new name, or one that moved from all addresses
+  // to one); what another process has is refused.
   struct binding {
     std::vector<int> descriptors;   // one per loop, or one for a unix socket
     net::socket_address at;
   };
-  base::result<binding, std::string> bind(const config::address& at) const;
+  base::result<binding, std::string> bind(const config::address& at,
+                                          std::span<const net::socket_address> ours = {}) const;
   void serve(binding b, proxy::listener_ptr settings);
 
   void stop();   // loops end when what they have is done; then join

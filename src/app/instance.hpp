@@ -66,7 +66,7 @@ class instance final : public admin::backend {
  private:
   struct open_listener {
     proxy::listener_ptr plan;
-    std::string address;
+    net::socket_address at;
   };
   // Everything of a new configuration that can fail, made before anything is changed.
   struct prepared {
@@ -80,6 +80,7 @@ class instance final : public admin::backend {
   base::result<void, std::string> open_surfaces();
   prepared prepare(const config::settings& wanted);
   void prepare_listener(const config::listener& l, prepared& p);
+  std::vector<net::socket_address> listens_at(const prepared& p) const;
   void prepare_pool(const config::pool& c, prepared& p);
   static void discard(prepared& p);
   admin::answer<admin::change_report> apply(config::settings wanted);

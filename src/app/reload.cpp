@@ -43,6 +43,14 @@ void keep_fixed(const config::settings& running, config::settings& wanted) {
 
 // --- what can fail ------------------------------------------------------------------------------
 
+// Where this process listens, now or as far as it was prepared.
+std::vector<net::socket_address> instance::listens_at(const prepared& p) const {
+  std::vector<net::socket_address> all;
+  for (const auto& [listener, o] : listeners_) all.push_back(o.at);
+  for (const auto& [listener, b] : p.bindings) all.push_back(b.at);
+  return all;
+}
+
 void instance::prepare_listener(const config::listener& l, prepared& p) {
   if (l.tls) {
     auto made = net::make_tls_server({l.tls->certificate, l.tls->private_key, l.tls->client_ca,
@@ -52,7 +60,7 @@ void instance::prepare_listener(const config::listener& l, prepared& p) {
   }
   const auto open = listeners_.find(l.name);
   if (open != listeners_.end() && open->second.plan->settings.bind == l.bind) return;
-  auto bound = front_->bind(l.bind);
+  auto bound = front_->bind(l.bind, listens_at(p));
   if (!bound) p.mistakes.push_back("listener '" + l.name + "': " + bound.error());
   else p.bindings.emplace(l.name, std::move(*bound));
 }
@@ -135,7 +143,7 @@ void instance::open(const config::listener& l, prepared& p) {
   front::binding b = std::move(p.bindings.at(l.name));
   const std::string address = net::to_string(b.at);
   const auto connections = std::make_shared<std::atomic<std::uint64_t>>(0);
-  open_listener o{listener_plan(l, p, connections), address};
+  open_listener o{listener_plan(l, p, connections), b.at};
   front_->serve(std::move(b), o.plan);
   listeners_[l.name] = std::move(o);
   telemetry::log(telemetry::level::info, "listening", {{"name", l.name}, {"address", address}});

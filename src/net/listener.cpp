@@ -34,23 +34,27 @@ void set_on(int fd, int option) {
 
 }  // namespace
 
-base::result<int, std::string> open_listener(const socket_address& at, bool reuse_port) {
+base::result<int, std::string> open_listener(const socket_address& at, bool joins) {
   const int fd = ::socket(at.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const auto failed = [&](const char* what) {
-    std::string why = std::string("cannot ") + what + " " + to_string(at) + ": " +
-                      std::strerror(errno);
+    const int code = errno;
+    std::string why =
+        std::string("cannot ") + what + " " + to_string(at) + ": " + std::strerror(code);
+    if (code == EADDRINUSE) why += ", another process listens there, perhaps a second weir";
     if (fd >= 0) ::close(fd);
     return why;
   };
   if (fd < 0) return failed("open a socket for");
   if (at.family() == AF_UNIX) remove_stale(at);
   else set_on(fd, SO_REUSEADDR);
-  if (reuse_port) set_on(fd, SO_REUSEPORT);
+  if (joins) set_on(fd, SO_REUSEPORT);
   tune(fd, at.family());
   if (::bind(fd, at.data(), at.size) != 0) return failed("bind");
   if (::listen(fd, backlog) != 0) return failed("listen on");
   return fd;
 }
+
+void share(int listener_fd) { set_on(listener_fd, SO_REUSEPORT); }
 
 socket_address local_address(int fd) {
   socket_address e;

@@ -1,6 +1,7 @@
-// Listening sockets. TCP ones are opened once per loop with SO_REUSEPORT, so that the kernel
-// spreads connections; a unix socket is opened once. Options that accepted sockets inherit are set
-// here.
+// Listening sockets. TCP ones are opened once per loop: the first takes the address for itself, so
+// that a second process is refused, and is shared afterwards; the others join it by SO_REUSEPORT,
+// and the kernel spreads connections. A unix socket is opened once. Options that accepted sockets
+// inherit are set here.
 #pragma once
 
 #include <string>
@@ -11,7 +12,13 @@
 namespace weir::net {
 
 // A bound, listening, non-blocking descriptor. Error: what failed, naming the address.
-base::result<int, std::string> open_listener(const socket_address& at, bool reuse_port);
+// `joins`: it shares the address with sockets of this process that are shared already; else nobody
+// may listen there.
+base::result<int, std::string> open_listener(const socket_address& at, bool joins);
+
+// Lets further sockets of this process join. Only now, not before listen(): any process of the same
+// user could have joined in, and each would have got a part of the connections.
+void share(int listener_fd);
 
 // Where it really listens: the port that the kernel picked for port 0.
 socket_address local_address(int fd);

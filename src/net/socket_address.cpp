@@ -21,6 +21,11 @@ const sockaddr_in6& v6(const socket_address& e) {
   return reinterpret_cast<const sockaddr_in6&>(e.storage);
 }
 
+bool is_any(const socket_address& e) {
+  if (e.family() == AF_INET) return v4(e).sin_addr.s_addr == htonl(INADDR_ANY);
+  return e.family() == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6(e).sin6_addr);
+}
+
 }  // namespace
 
 bool socket_address::operator==(const socket_address& other) const noexcept {
@@ -68,6 +73,12 @@ std::string address_text(const socket_address& e) {
 std::uint16_t port_of(const socket_address& e) noexcept {
   if (e.family() == AF_INET) return ntohs(v4(e).sin_port);
   return e.family() == AF_INET6 ? ntohs(v6(e).sin6_port) : 0;
+}
+
+bool overlap(const socket_address& a, const socket_address& b) noexcept {
+  if (a == b) return true;
+  const bool ports_differ = port_of(a) != port_of(b) || port_of(a) == 0;
+  return !ports_differ && (is_any(a) || is_any(b));
 }
 
 std::string to_string(const socket_address& e) {

@@ -29,5 +29,8 @@ struct socket_address {
 std::string address_text(const socket_address&);   // "192.0.2.7", "2001:db8::1" or "unix"
 std::string to_string(const socket_address&);      // "192.0.2.7:80", "[::1]:80" or "unix:/path"
 std::uint16_t port_of(const socket_address&) noexcept;
+// Whether listening on one takes the other's connections too: the same address and port, or one of
+// them is all addresses ("0.0.0.0", "::").
+bool overlap(const socket_address& a, const socket_address& b) noexcept;
 
 }  // namespace weir::net

@@ -34,7 +34,7 @@ inline config::pool pool_of(std::string name, std::vector<config::worker> worker
 
 struct crew_kit {
   explicit crew_kit(unsigned threads = 1)
-      : front(threads, nullptr, 64 * 1024), metrics(threads + 1),
+      : front(threads, nullptr, {}), metrics(threads + 1),
         names(io, [this](const std::string& host, net::resolver::answered tell) {
           lookups.push_back(host);
           if (const auto a = base::parse_ip(answer_with)) tell(net::addresses{*a});

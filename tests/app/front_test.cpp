@@ -27,7 +27,7 @@ void on_each(app::front& f, std::function<void(proxy::door&)> what) {
 }
 
 struct running_front {
-  explicit running_front(unsigned threads) : front(threads, nullptr, 64 * 1024) { front.start(); }
+  explicit running_front(unsigned threads) : front(threads, nullptr, {}) { front.start(); }
   ~running_front() {
     front.stop();
     front.join();
@@ -91,7 +91,7 @@ TEST_CASE("on the owner's own loop a settlement acts at once") {
 }
 
 TEST_CASE("connections to a pool's workers are one set for each loop and pool, kept") {
-  app::front f(2, nullptr, 64 * 1024);
+  app::front f(2, nullptr, {});
   const auto a = f.links_of(0, "a");
   CHECK(a == f.links_of(0, "a"));
   CHECK(a != f.links_of(0, "b"));
@@ -99,7 +99,7 @@ TEST_CASE("connections to a pool's workers are one set for each loop and pool, k
 }
 
 TEST_CASE("a TCP address is bound once for each loop on one port, a unix path once") {
-  app::front f(3, nullptr, 64 * 1024);
+  app::front f(3, nullptr, {});
   const auto made = f.bind(tcp());
   REQUIRE(made.has_value());
   CHECK(made->descriptors.size() == 3);
@@ -115,8 +115,26 @@ TEST_CASE("a TCP address is bound once for each loop on one port, a unix path on
   ::close(unix_made->descriptors[0]);
 }
 
+TEST_CASE("an address that another front has is refused, one of this process's own is joined") {
+  app::front mine(2, nullptr, {}), other(2, nullptr, {});
+  const auto first = mine.bind(tcp());
+  REQUIRE(first.has_value());
+  const config::address same{"127.0.0.1", port_of(first->at), {}};
+  const auto refused = other.bind(same);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK_THAT(refused.error(), Catch::Contains(to_string(first->at)) &&
+                                  Catch::Contains("another process listens there"));
+  const std::vector<net::socket_address> ours{first->at};
+  const auto joined = mine.bind(same, ours);
+  REQUIRE(joined.has_value());
+  const auto wider = mine.bind({"0.0.0.0", same.port, {}}, ours);
+  REQUIRE(wider.has_value());
+  for (const auto* b : {&*first, &*joined, &*wider})
+    for (const int fd : b->descriptors) ::close(fd);
+}
+
 TEST_CASE("what cannot be bound says why, and leaves nothing open") {
-  app::front f(2, nullptr, 64 * 1024);
+  app::front f(2, nullptr, {});
   const int taken = *net::open_listener(net::socket_address::ip("127.0.0.1", 0).value(), false);
   const auto in_use = f.bind({"127.0.0.1", port_of(net::local_address(taken)), {}});
   REQUIRE_FALSE(in_use.has_value());

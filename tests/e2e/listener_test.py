@@ -1,5 +1,6 @@
 """Doors and workers of every kind: IPv6, unix sockets, TLS with client certificates, https."""
 
+import asyncio
 import os
 import signal
 import ssl
@@ -9,7 +10,8 @@ import certs
 import fake_worker
 import raw_client
 import wire
-from harness import WeirCase, basic_config
+import yaml_text
+from harness import WeirCase, basic_config, run_command
 
 
 class ListenerTest(WeirCase):
@@ -48,6 +50,30 @@ class ListenerTest(WeirCase):
         self.assertTrue(os.path.exists(self.path("weir.sock")))
         await self.weir(config)
         self.assertEqual((await raw_client.ask("unix:" + self.path("weir.sock"))).status, 200)
+
+    async def test_a_second_weir_on_the_same_port_is_refused_and_the_first_keeps_serving(self):
+        w1 = await self.worker("w1")
+        first = await self.weir(basic_config([w1]))
+        config = basic_config([w1])
+        config["listeners"][0]["bind"] = first.front
+        file = self.write("second.yaml", yaml_text.dump(config))
+        code, _, err = await run_command("serve", "--config", file, cwd=self.folder)
+        self.assertEqual(code, 1, err)
+        self.assertIn(first.front, err)
+        self.assertIn("another process listens there", err)
+        answers = await asyncio.gather(*[raw_client.ask(first.front) for _ in range(20)])
+        self.assertEqual({a.status for a in answers}, {200})
+
+    async def test_a_listener_is_renamed_moved_to_all_addresses_and_back_by_reloads(self):
+        w1 = await self.worker("w1")
+        weir = await self.weir(basic_config([w1]))
+        port = weir.front.rsplit(":", 1)[1]
+        for name, host in (("front", "127.0.0.1"), ("door", "127.0.0.1"), ("door", "0.0.0.0"),
+                           ("front", "127.0.0.1")):
+            config = basic_config([w1])
+            config["listeners"] = [{"name": name, "bind": f"{host}:{port}"}]
+            await weir.reload(config)
+            self.assertEqual((await raw_client.ask(weir.front)).status, 200, (name, host))
 
     async def test_every_listener_serves_and_is_counted(self):
         w1 = await self.worker("w1")

@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "net/socket_address.hpp"
 #include "test_certificates.hpp"
@@ -29,9 +30,10 @@ int connect_to(const socket_address& at) {
 
 }  // namespace
 
-TEST_CASE("the kernel picks a port for port 0, and other loops join it by SO_REUSEPORT") {
-  const auto first = net::open_listener(loopback, true);
+TEST_CASE("the kernel picks a port for port 0, and other loops join it once it is shared") {
+  const auto first = net::open_listener(loopback, false);
   REQUIRE(first);
+  net::share(*first);
   const auto bound = net::local_address(*first);
   CHECK(port_of(bound) != 0);
   const auto second = net::open_listener(bound, true);
@@ -40,7 +42,34 @@ TEST_CASE("the kernel picks a port for port 0, and other loops join it by SO_REU
   ::close(*first), ::close(*second);
 }
 
-TEST_CASE("a port in use is refused without SO_REUSEPORT, and the error names the address") {
+TEST_CASE("connections to a shared port are spread over all that joined") {
+  std::vector<int> listeners{*net::open_listener(loopback, false)}, clients;
+  net::share(listeners[0]);
+  const auto at = net::local_address(listeners[0]);
+  for (int i = 0; i < 3; ++i) listeners.push_back(*net::open_listener(at, true));
+  for (int i = 0; i < 200; ++i) clients.push_back(connect_to(at));
+  for (const int listener : listeners) {
+    int got = 0;
+    for (int fd; (fd = net::accept_one(listener).fd) >= 0; ++got) ::close(fd);
+    CHECK(got > 0);
+    ::close(listener);
+  }
+  for (const int fd : clients) ::close(fd);
+}
+
+TEST_CASE("a shared port is refused to whoever does not join, a second process of the same user") {
+  const int first = *net::open_listener(loopback, false);
+  net::share(first);
+  const auto at = net::local_address(first);
+  const int joined = *net::open_listener(at, true);
+  const auto second = net::open_listener(at, false);
+  REQUIRE_FALSE(second);
+  CHECK_THAT(second.error(), Catch::Contains(to_string(at)) &&
+                                 Catch::Contains("another process listens there"));
+  ::close(joined), ::close(first);
+}
+
+TEST_CASE("a port in use is refused, and the error names the address") {
   const auto first = net::open_listener(loopback, false);
   REQUIRE(first);
   const auto bound = net::local_address(*first);

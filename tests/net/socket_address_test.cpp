@@ -59,3 +59,30 @@ TEST_CASE("addresses are equal when family, address and port are") {
   CHECK_FALSE(*socket_address::unix_path("/a") == *socket_address::unix_path("/b"));
   CHECK(*socket_address::unix_path("/a") == *socket_address::unix_path("/a"));
 }
+
+TEST_CASE("addresses overlap when a listener on one takes the other's connections") {
+  const auto at = [](const char* address, std::uint16_t port) {
+    return *socket_address::ip(address, port);
+  };
+  struct row {
+    socket_address a, b;
+    bool overlaps;
+  };
+  const row rows[] = {
+      {at("127.0.0.1", 80), at("127.0.0.1", 80), true},
+      {at("127.0.0.1", 80), at("127.0.0.1", 81), false},
+      {at("127.0.0.1", 80), at("127.0.0.2", 80), false},
+      {at("0.0.0.0", 80), at("127.0.0.1", 80), true},
+      {at("0.0.0.0", 80), at("127.0.0.1", 81), false},
+      {at("::", 80), at("127.0.0.1", 80), true},
+      {at("::1", 80), at("127.0.0.1", 80), false},
+      {*socket_address::unix_path("/a"), *socket_address::unix_path("/a"), true},
+      {*socket_address::unix_path("/a"), *socket_address::unix_path("/b"), false},
+      {*socket_address::unix_path("/a"), at("0.0.0.0", 80), false},
+  };
+  for (const row& r : rows) {
+    INFO(to_string(r.a) << " " << to_string(r.b));
+    CHECK(overlap(r.a, r.b) == r.overlaps);
+    CHECK(overlap(r.b, r.a) == r.overlaps);
+  }
+}
