@@ -105,8 +105,10 @@ const section& admin_section() {
       {
           needs_restart(leaf<&T::bind>("bind", of(kind::address), "Where it listens.")),
           secret_file<T>("token_file", kind::token_file, &T::token, &T::token_file,
-                         "File with the token that calls which change something must bring. "
-                         "Needed when `bind` can be reached from other machines."),
+                         "File with the token that calls which change something must bring, as "
+                         "`Authorization: Bearer TOKEN`. Needed when `bind` can be reached from "
+                         "other machines; there reads need it too, and only /livez, /readyz, "
+                         "/metrics and the web page without its data are open."),
       },
       check_admin};
   return s;

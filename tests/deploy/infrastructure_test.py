@@ -104,7 +104,7 @@ class KubernetesTest(unittest.TestCase):
             ("ConfigMap", "weir"), ("Deployment", "weir"), ("Service", "weir"),
             ("Service", "weir-control"), ("PodDisruptionBudget", "weir"),
             ("Deployment", "weir-example-worker"), ("PodDisruptionBudget", "weir-example-worker"),
-            ("ScaledObject", "weir-example-worker")})
+            ("ScaledObject", "weir-example-worker"), ("TriggerAuthentication", "weir-admin")})
 
     def test_selectors_find_their_pods(self):
         for (kind, name), thing in self.objects.items():
@@ -166,6 +166,18 @@ class KubernetesTest(unittest.TestCase):
         self.assertEqual((scaled["minReplicaCount"], scaled["maxReplicaCount"]),
                          (autoscale["min"], autoscale["max"]))
         self.assertEqual(scaled["scaleTargetRef"]["name"], "weir-example-worker")
+
+    def test_keda_shows_the_token_that_weir_reads(self):
+        trigger = self.objects["ScaledObject", "weir-example-worker"]["spec"]["triggers"][0]
+        self.assertEqual(trigger["metadata"]["authMode"], "bearer")
+        named = trigger["authenticationRef"]["name"]
+        given, = self.objects["TriggerAuthentication", named]["spec"]["secretTargetRef"]
+        pod = self.objects["Deployment", "weir"]["spec"]["template"]["spec"]
+        tokens, = [v["secret"] for v in pod["volumes"] if "secret" in v]
+        folder, = [m["mountPath"] for m in self.container("weir")["volumeMounts"]
+                   if m["name"] == "tokens"]
+        self.assertEqual((given["parameter"], given["name"]), ("token", tokens["secretName"]))
+        self.assertEqual(f"{folder}/{given['key']}", self.config()["admin"]["token_file"])
 
     def test_the_worker_takes_the_arguments_it_is_given(self):
         given = {a.split("=")[0] for a in self.container("weir-example-worker")["args"]}
