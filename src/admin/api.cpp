@@ -98,6 +98,7 @@ api_response to_response(const failure& f) {
     case failure::kind::conflict: return make_problem(409, "conflict", f.detail, f.lines);
     case failure::kind::forbidden: return make_problem(403, "forbidden", f.detail, f.lines);
     case failure::kind::unavailable: return make_problem(503, "unavailable", f.detail, f.lines);
+    case failure::kind::bad_gateway: return make_problem(502, "hook-failed", f.detail, f.lines);
   }
   return make_problem(500, "internal", f.detail, f.lines);
 }

@@ -26,6 +26,7 @@ struct failure {
     conflict,     // 409: not in this state (the worker's removal was sent, the name is taken)
     forbidden,    // 403: a lease's secret or an address that is not allowed
     unavailable,  // 503: shutting down, or a limit is reached
+    bad_gateway,  // 502: somebody whom weir called did not take it
   };
   kind what = kind::not_found;
   std::string detail;               // one sentence for people
@@ -146,7 +147,8 @@ class backend {
   virtual answer<void> remove_worker(std::string_view pool, std::string_view worker) = 0;
   virtual answer<void> pause(std::string_view pool) = 0;
   virtual answer<void> resume(std::string_view pool) = 0;
-  // Sends every hook of the pool a delivery marked as a test; answers with one line a hook.
+  // Sends every hook of the pool a delivery marked as a test; answers with one line a hook, as
+  // bad_gateway when one of them did not take it.
   virtual void test_scale(std::string_view pool, done<change_report>) = 0;
 };
 

@@ -30,6 +30,7 @@ api_response make_problem(unsigned status, std::string_view word, std::string_vi
   boost::json::object body{{"type", "urn:weir:problem:" + std::string(word)},
                            {"title", http::reason_phrase(status)},
                            {"status", status},
+                           {"ok", false},
                            {"detail", detail}};
   if (!lines.empty()) body["lines"] = boost::json::value_from(lines);
   return {status, "application/problem+json", boost::json::serialize(body) + "\n", {}};

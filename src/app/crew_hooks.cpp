@@ -1,5 +1,7 @@
 // A pool's scale hooks: what core decides goes to the courier, what became of it to log and
 // metrics.
+#include <algorithm>
+
 #include "app/crew.hpp"
 
 namespace weir::app {
@@ -49,8 +51,16 @@ void crew::test_hooks(admin::done<admin::change_report> told) {
     standing.desired = standing.current = v.workers;
     standing.reason = "a test";
   }
-  courier_->test(standing, wall_ms(), [told](std::vector<std::string> lines) {
-    told(admin::change_report{"every hook was called once", std::move(lines)});
+  courier_->test(standing, wall_ms(), [told](const std::vector<scale::hook_test>& hooks) {
+    std::vector<std::string> lines;
+    for (const scale::hook_test& h : hooks)
+      lines.push_back(h.hook + (h.delivered ? ": delivered, " : ": failed, ") + h.detail);
+    const auto took = std::ranges::count(hooks, true, &scale::hook_test::delivered);
+    std::string summary =
+        std::to_string(took) + " of " + std::to_string(hooks.size()) + " hooks took the test";
+    if (static_cast<std::size_t>(took) == hooks.size())
+      return told(admin::change_report{std::move(summary), std::move(lines)});
+    told(admin::failure{admin::failure::kind::bad_gateway, std::move(summary), std::move(lines)});
   });
 }
 

@@ -155,6 +155,11 @@ int remote_undrain(const remote_options& o, const std::string& worker) {
   return print(o, ask(o, "POST", target + "/undrain", "{}"), print_done);
 }
 
+int remote_test_hooks(const remote_options& o, const std::string& pool) {
+  const std::string target = "/v1/pools/" + admin::encode_component(pool) + "/scale/test";
+  return print(o, ask(o, "POST", target, "{}"), admin::print_report);
+}
+
 int remote_pause(const remote_options& o, const std::string& pool, const std::string& verb) {
   return print(o, ask(o, "POST", "/v1/pools/" + admin::encode_component(pool) + "/" + verb, "{}"),
                print_done);

@@ -23,6 +23,7 @@ int remote_plan(const remote_options& o, const std::string& config_file);
 // `worker` is POOL/WORKER.
 int remote_drain(const remote_options& o, const std::string& worker, bool wait);
 int remote_undrain(const remote_options& o, const std::string& worker);
+int remote_test_hooks(const remote_options& o, const std::string& pool);
 int remote_pause(const remote_options& o, const std::string& pool, const std::string& verb);
 
 }  // namespace weir::app

@@ -174,20 +174,20 @@ void courier::configure(std::vector<config::hook> hooks,
 }
 
 struct courier::state::test_run {
-  std::vector<std::string> lines;
+  std::vector<hook_test> hooks;
   std::size_t left = 0;
-  std::function<void(std::vector<std::string>)> done;
+  std::function<void(std::vector<hook_test>)> done;
   void one_ended() {
-    if (--left == 0) done(std::move(lines));
+    if (--left == 0) done(std::move(hooks));
   }
 };
 
 void courier::test(const core::scale_decision& standing, std::int64_t unix_ms,
-                   std::function<void(std::vector<std::string>)> done) {
+                   std::function<void(std::vector<hook_test>)> done) {
   state& s = *state_;
   auto run = std::make_shared<state::test_run>();
   run->done = std::move(done);
-  run->lines.resize(s.lanes.size());
+  run->hooks.resize(s.lanes.size());
   run->left = s.lanes.size() + 1;
   core::scale_decision decision = standing;
   decision.remove.clear();
@@ -200,7 +200,8 @@ void courier::test(const core::scale_decision& standing, std::int64_t unix_ms,
                             shown = s.lanes[i]->shown](const attempt_result& how) {
                              const auto alive = weak.lock();
                              if (!alive) return;
-                             run->lines[i] = shown + ": " + how.detail;
+                             const bool took = how.what == attempt_result::kind::delivered;
+                             run->hooks[i] = {shown, took, how.detail};
                              alive->tests.erase(place);
                              run->one_ended();
                            });

@@ -36,6 +36,13 @@ struct hook_report {
   bool stopped = false;     // the hook answered that it wants no more until a reload
 };
 
+// How one hook took a test.
+struct hook_test {
+  std::string hook;  // scale::label
+  bool delivered = false;
+  std::string detail;
+};
+
 struct courier_options {
   std::string pool;
   outbox_settings backoff;
@@ -62,10 +69,10 @@ class courier {
                  std::shared_ptr<const net::tls_client_context> tls);
 
   // Sends each hook one message of type weir.scale.test, without retries and without touching what
-  // waits; `remove` is left empty. Calls back once with a line per hook, "HOOK: how it went",
-  // unless the courier goes before.
+  // waits; `remove` is left empty. Calls back once, with the hooks in their order, unless the
+  // courier goes before.
   void test(const core::scale_decision& standing, std::int64_t unix_ms,
-            std::function<void(std::vector<std::string>)> done);
+            std::function<void(std::vector<hook_test>)> done);
 
   // Decisions not yet delivered, over all hooks.
   std::size_t undelivered() const noexcept;

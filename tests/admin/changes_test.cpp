@@ -36,7 +36,7 @@ TEST_CASE("what a backend refuses becomes a problem with the right status") {
   const std::pair<failure::kind, unsigned> rows[] = {
       {failure::kind::not_found, 404}, {failure::kind::invalid, 422},
       {failure::kind::conflict, 409},  {failure::kind::forbidden, 403},
-      {failure::kind::unavailable, 503},
+      {failure::kind::unavailable, 503}, {failure::kind::bad_gateway, 502},
   };
   for (const auto& [kind, status] : rows) {
     asking a;
@@ -45,6 +45,7 @@ TEST_CASE("what a backend refuses becomes a problem with the right status") {
       const auto got = a.ask("POST", path);
       CHECK(got.status == status);
       CHECK(got.content_type == "application/problem+json");
+      CHECK(json::parse(got.body).at("ok") == false);
       CHECK(json::parse(got.body).at("lines").at(0) == "weir.yaml:3:5: unknown key");
     }
   }

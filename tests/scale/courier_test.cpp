@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "scale/scale_bench.hpp"
 #include "scale/standard_webhooks.hpp"
@@ -335,14 +336,19 @@ TEST_CASE("a test message goes once to every hook and leaves the outboxes alone"
   loopback_server good(b.context, [](const seen_request&) { return response(202); });
   loopback_server bad(b.context, [](const seen_request&) { return response(500); });
   courier& mail = b.make({webhook_to(good, "secret"), webhook_to(bad), shell("exit 4")});
-  std::optional<std::vector<std::string>> lines;
-  mail.test(decision(9, direction::in, {"w1"}), 0, [&](auto l) { lines = std::move(l); });
-  REQUIRE(b.until([&] { return lines.has_value(); }));
-  REQUIRE(lines->size() == 3);
-  CHECK((*lines)[0] ==
-        "webhook http://127.0.0.1:" + std::to_string(good.port()) + ": answered 202");
-  CHECK((*lines)[1].ends_with(": answered 500"));
-  CHECK((*lines)[2] == "exec /bin/sh: exit status 4");
+  std::optional<std::vector<scale::hook_test>> hooks;
+  mail.test(decision(9, direction::in, {"w1"}), 0, [&](auto h) { hooks = std::move(h); });
+  REQUIRE(b.until([&] { return hooks.has_value(); }));
+  REQUIRE(hooks->size() == 3);
+  const auto [first, second, third] = std::tie((*hooks)[0], (*hooks)[1], (*hooks)[2]);
+  CHECK(first.hook == "webhook http://127.0.0.1:" + std::to_string(good.port()));
+  CHECK(first.delivered);
+  CHECK(first.detail == "answered 202");
+  CHECK_FALSE(second.delivered);
+  CHECK(second.detail == "answered 500");
+  CHECK(third.hook == "exec /bin/sh");
+  CHECK_FALSE(third.delivered);
+  CHECK(third.detail == "exit status 4");
   CHECK(boost::json::parse(good.seen().at(0).body).at("type") == "weir.scale.test");
   CHECK(data(good.seen()[0]).at("remove") == boost::json::array());
   CHECK(test::verified(good.seen()[0], "secret"));
@@ -356,11 +362,11 @@ TEST_CASE("a pool without hooks has nobody to tell and nothing to test") {
   bench b;
   courier& mail = b.make({});
   mail.submit(decision(1), 0);
-  std::optional<std::vector<std::string>> lines;
-  mail.test(decision(1), 0, [&](auto l) { lines = std::move(l); });
-  CHECK(!lines);
-  REQUIRE(b.until([&] { return lines.has_value(); }));
-  CHECK(lines->empty());
+  std::optional<std::vector<scale::hook_test>> hooks;
+  mail.test(decision(1), 0, [&](auto h) { hooks = std::move(h); });
+  CHECK(!hooks);
+  REQUIRE(b.until([&] { return hooks.has_value(); }));
+  CHECK(hooks->empty());
   CHECK(b.log.empty());
 }
 
