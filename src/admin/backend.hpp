@@ -69,6 +69,22 @@ struct worker_status {
   double lease_seconds = 0;         // left, when registered
 };
 
+// How the deliveries to one scale hook went lately.
+struct hook_status {
+  enum class state : std::uint8_t {
+    unused,      // nothing was sent yet
+    delivering,  // the last one was taken
+    failing,     // the last one was not; it is tried again
+    stopped,     // it answered 410: nothing is sent until a reload
+  };
+  std::string hook;                 // "webhook https://scaler.example", "exec /bin/scale"
+  state now = state::unused;
+  double seconds = 0;               // for how long it is so
+  std::uint64_t failures = 0;       // attempts that failed since the last delivery
+  std::string detail;               // of the last attempt
+};
+std::string_view name(hook_status::state) noexcept;
+
 // What an autoscaler polls (KEDA's metrics-api scaler reads `desired`); flat on purpose.
 struct scale_view {
   std::string pool;
@@ -81,6 +97,7 @@ struct scale_view {
   double oldest_seconds = 0, drain_seconds = 0;
   std::string direction, reason;    // of the last decision; empty when there was none
   std::uint64_t episode = 0, sequence = 0;
+  std::vector<hook_status> hooks;   // in the configuration's order
 };
 
 struct event_entry {

@@ -47,6 +47,16 @@ void append(std::string& out, const json::value& v) {
 
 }  // namespace
 
+std::string_view name(hook_status::state s) noexcept {
+  switch (s) {
+    case hook_status::state::unused: return "unused";
+    case hook_status::state::delivering: return "delivering";
+    case hook_status::state::failing: return "failing";
+    case hook_status::state::stopped: return "stopped";
+  }
+  return "";
+}
+
 json::object to_json(const process_status& s, const readiness& r) {
   json::object out{{"version", s.version},
                    {"ready", r.ok},
@@ -149,6 +159,14 @@ json::object to_json(const scale_view& s) {
           {"reason", s.reason},
           {"episode", s.episode},
           {"sequence", s.sequence}};
+}
+
+json::object to_json(const hook_status& h) {
+  return {{"hook", h.hook},
+          {"state", name(h.now)},
+          {"seconds", finite(h.seconds)},
+          {"failures", h.failures},
+          {"detail", h.detail}};
 }
 
 json::object to_json(const event_entry& e) {

@@ -15,6 +15,7 @@ boost::json::object to_json(const core::pool_view&);
 boost::json::object to_json(const worker_status&, std::string_view pool);
 boost::json::object to_json(const core::queue_item&, std::string_view pool);
 boost::json::object to_json(const scale_view&);
+boost::json::object to_json(const hook_status&);
 boost::json::object to_json(const event_entry&);
 boost::json::object to_json(const change_report&);
 

@@ -49,7 +49,10 @@ std::vector<std::string> pools_asked_for(const call& c) {
 json::object pool_json(const call& c, const core::pool_view& p) {
   json::object out = to_json(p);
   const auto scale = c.back.scale(p.name);
-  if (scale && scale->enabled) out["scale"] = to_json(*scale);
+  if (!scale || !scale->enabled) return out;
+  out["scale"] = to_json(*scale);
+  json::array& hooks = out["hooks"].emplace_array();
+  for (const auto& h : scale->hooks) hooks.push_back(to_json(h));
   return out;
 }
 

@@ -148,12 +148,11 @@ void crew::apply(config::pool settings, tls_client tls) {
   const bool aims = !(settings_.tls == settings.tls) || tls_ != tls ||
                     !(settings_.keepalive == settings.keepalive);
   std::vector<config::worker> wanted = settings.workers;
-  const bool hooks = !(settings_.hooks == settings.hooks);
   settings_ = std::move(settings);
   tls_ = std::move(tls);
   with([&](core::pool& p, instant now) { p.configure(settings_.settings, now); });
   apply_workers(wanted);
-  if (hooks) make_courier();
+  make_courier();   // hooks that had wanted no more are called again
   if (!aims) return;
   for (auto& [id, m] : members_) aim(id, m, m.target ? m.target->addresses : m.watch.list());
 }

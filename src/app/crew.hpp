@@ -13,6 +13,7 @@
 
 #include "admin/backend.hpp"
 #include "app/front.hpp"
+#include "app/hook_log.hpp"
 #include "app/journal.hpp"
 #include "core/lease.hpp"
 #include "net/resolve.hpp"
@@ -113,6 +114,7 @@ class crew {
   std::shared_ptr<proxy::pool_gate> gate_;
   roster members_;
   std::unique_ptr<scale::courier> courier_;
+  hook_log hooks_;
   std::optional<core::scale_decision> last_decision_;
   bool retiring_ = false;
   std::shared_ptr<crew*> alive_;        // posts to a crew that is gone find null

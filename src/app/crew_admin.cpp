@@ -138,6 +138,7 @@ admin::scale_view crew::scale() const {
   s.backlog_cost = v.waiting_cost;
   s.oldest_seconds = v.oldest_seconds;
   s.drain_seconds = v.drain_seconds;
+  s.hooks = hooks_.view(net::loop::read_clock());
   if (!last_decision_) return s;
   s.direction = last_decision_->way == core::scale_decision::direction::out ? "out" : "in";
   s.reason = last_decision_->reason;

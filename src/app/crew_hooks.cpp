@@ -7,6 +7,7 @@
 namespace weir::app {
 
 void crew::make_courier() {
+  hooks_.keep(settings_.hooks, net::loop::read_clock());
   if (!settings_.settings.autoscale || settings_.hooks.empty()) {
     courier_.reset();
     return;
@@ -34,6 +35,7 @@ void crew::hook_reported(const scale::hook_report& r) {
                      {{"pool", name()}, {"direction", out ? "out" : "in"},
                       {"outcome", std::string(scale::name(r.what))}})
       ->add(s_.shard);
+  hooks_.add(r, net::loop::read_clock());
   const bool bad = r.what == scale::hook_outcome::failed;
   s_.journal.add(bad ? telemetry::level::warning : telemetry::level::info, name(),
                  "hook_" + std::string(scale::name(r.what)), {},

@@ -75,6 +75,7 @@ answer<scale_view> fake_backend::scale(std::string_view pool) {
   scale_view s;
   s.pool = pool, s.enabled = true, s.desired = 5, s.current = 2, s.ready = 1, s.max = 20;
   s.backlog_batches = 3, s.backlog_cost = 36, s.direction = "out", s.reason = "backlog";
+  s.hooks = hooks;
   return s;
 }
 

@@ -43,6 +43,7 @@ class fake_backend final : public backend {
   process_status process;
   std::vector<core::pool_view> pool_views;
   std::vector<worker_status> worker_list;
+  std::vector<hook_status> hooks;
   std::size_t waiting = 3;                  // batches of every pool: b0, b1, …
   std::vector<std::string> changes;         // "drain loaders/w1" and the like
   std::vector<register_request> registered;
