@@ -42,7 +42,7 @@ void append(std::string& out, const json::array& a) {
 void append(std::string& out, const json::value& v) {
   if (const auto* object = v.if_object()) return append(out, *object);
   if (const auto* array = v.if_array()) return append(out, *array);
-  out += v.is_double() ? fmt::format("{}", v.get_double()) : json::serialize(v);
+  out += v.is_double() ? fmt::format("{:.12g}", v.get_double()) : json::serialize(v);
 }
 
 }  // namespace

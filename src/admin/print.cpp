@@ -53,6 +53,27 @@ std::string join(std::initializer_list<std::string> words) {
   return out;
 }
 
+// "1 worker", "2 workers".
+std::string counted(const std::string& n, std::string_view what) {
+  return fmt::format("{} {}{}", n, what, n == "1" ? "" : "s");
+}
+
+std::vector<std::string> split_lines(std::string_view text) {
+  std::vector<std::string> lines(1);
+  for (const char c : text)
+    if (c == '\n') lines.emplace_back();
+    else lines.back() += c;
+  return lines;
+}
+
+// The first line as it is, those after it on lines of their own, indented.
+std::string indented(std::string_view what) {
+  std::string out;
+  for (const std::string& line : split_lines(what))
+    out += (out.empty() ? "" : "\n  ") + printable(line);
+  return out;
+}
+
 std::string flag(const json::value& v, std::string_view key, std::string word) {
   return truth(v, key) ? std::move(word) : std::string();
 }
@@ -96,39 +117,65 @@ std::string pools_table(const json::value& v) {
 
 std::string state_words(const json::value& v) {
   if (truth(v, "draining")) return "draining";
-  return truth(v, "ready") ? "ready" : "not ready: " + text(v, "reason");
+  return truth(v, "ready") ? "ready" : "not ready (" + text(v, "reason") + ")";
 }
 
 std::string head_lines(const json::value& v) {
   const json::value& config = at(v, "config");
   std::string out = printable(fmt::format(
-      "weir {}, {}, up {}, {} threads, {} (generation {})", text(v, "version"), state_words(v),
-      span(v, "uptime_seconds"), text(v, "threads"), text(config, "file"),
+      "weir {}, {}, running for {}, {}, {} (generation {})", text(v, "version"), state_words(v),
+      span(v, "uptime_seconds"), counted(text(v, "threads"), "thread"), text(config, "file"),
       text(config, "generation")));
   const bool* ok = at(config, "last_reload_ok").if_bool();
   if (ok && !*ok)
-    out += "\n" + printable("last reload refused: " + text(config, "last_reload_error"));
+    out += "\n" + indented("last reload refused: " + text(config, "last_reload_error"));
   for (const auto& l : items(v, "listeners"))
-    out += "\n" + printable(fmt::format("listener {} on {}{}, {} connections", text(l, "name"),
-                                 text(l, "address"), truth(l, "tls") ? " (TLS)" : "",
-                                 text(l, "connections")));
+    out += "\n" + printable(fmt::format("listener {} on {}{}, {}", text(l, "name"),
+                                        text(l, "address"), truth(l, "tls") ? " (TLS)" : "",
+                                        counted(text(l, "connections"), "connection")));
   return out + "\n\n";
 }
 
+// "failing for 12 s, 3 attempts: Connection refused".
+std::string hook_words(const json::value& h) {
+  const std::string state = text(h, "state"), since = span(h, "seconds"), why = text(h, "detail");
+  if (state == "failing")
+    return fmt::format("failing for {}, {}: {}", since, counted(text(h, "failures"), "attempt"),
+                       why);
+  if (state == "delivering") return fmt::format("delivering for {}, last: {}", since, why);
+  if (state == "stopped") return fmt::format("stopped {} ago: {}", since, why);
+  return "nothing sent yet";
+}
+
+std::string hook_lines(const json::value& v) {
+  std::string out;
+  for (const auto& p : items(v, "pools"))
+    for (const auto& h : items(p, "hooks"))
+      out += printable(fmt::format("hook of {}: {}, {}", text(p, "name"), text(h, "hook"),
+                                   hook_words(h))) +
+             "\n";
+  return out.empty() ? out : "\n" + out;
+}
+
+// Slots open by and by after a worker (re)joined: pools.NAME.slow_start.
+std::string slow_start_note(const json::value& w) {
+  if (text(w, "state") != "up" && text(w, "state") != "saturated") return {};
+  if (number(w, "slots_open") >= number(w, "slots")) return {};
+  return "slow start: " + text(w, "slots_open") + " of " + text(w, "slots") + " slots open";
+}
+
 std::vector<std::string> worker_row(const json::value& w) {
-  const bool slow = number(w, "slots_open") < number(w, "slots");
   return {text(w, "pool") + "/" + text(w, "id"),
           text(w, "state"),
           span(w, "seconds_in_state"),
-          text(w, "in_flight") + "/" + text(w, "slots") +
-              (slow ? " (" + text(w, "slots_open") + " open)" : ""),
+          text(w, "in_flight") + "/" + text(w, "slots"),
           fmt::format("{:.2f}", number(w, "rate")),
           text(w, "successes"),
           text(w, "failures"),
           text(w, "url"),
           join({flag(w, "backup", "backup"), flag(w, "managed", "managed"),
                 flag(w, "registered", "lease " + span(w, "lease_seconds")),
-                flag(w, "removing", "leaving")}),
+                flag(w, "removing", "leaving"), slow_start_note(w)}),
           text(w, "reason")};
 }
 
@@ -147,6 +194,18 @@ std::string lines_of(const json::value& v) {
   return out;
 }
 
+// A table whose rows have lines of their own below them, such as the mistakes of a file.
+std::string with_further_lines(std::string_view table,
+                               const std::vector<std::vector<std::string>>& further) {
+  std::string out;
+  const auto rows = split_lines(table);
+  for (std::size_t i = 0; i < further.size(); ++i) {
+    out += rows.at(i) + "\n";
+    for (const std::string& line : further[i]) out += "    " + printable(line) + "\n";
+  }
+  return out;
+}
+
 std::string queue_table(const json::value& v) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& b : items(v, "batches"))
@@ -161,7 +220,9 @@ std::string queue_table(const json::value& v) {
 }  // namespace
 
 std::string print_status(std::string_view raw) {
-  return with_parsed(raw, [](const json::value& v) { return head_lines(v) + pools_table(v); });
+  return with_parsed(raw, [](const json::value& v) {
+    return head_lines(v) + pools_table(v) + hook_lines(v);
+  });
 }
 
 std::string print_workers(std::string_view raw) {
@@ -184,21 +245,26 @@ std::string print_queue(std::string_view raw) {
 std::string print_explain(std::string_view raw) {
   return with_parsed(raw, [](const json::value& v) {
     std::string out;
-    std::string rest = text(v, "text");
-    for (std::size_t end; (end = rest.find('\n')) != rest.npos; rest.erase(0, end + 1))
-      out += printable(rest.substr(0, end)) + "\n";
-    return rest.empty() ? out : out + printable(rest) + "\n";
+    auto lines = split_lines(text(v, "text"));
+    if (lines.back().empty()) lines.pop_back();
+    for (const std::string& line : lines) out += printable(line) + "\n";
+    return out;
   });
 }
 
 std::string print_events(std::string_view raw) {
   return with_parsed(raw, [](const json::value& v) {
     std::vector<std::vector<std::string>> rows;
-    for (const auto& e : items(v, "events"))
+    std::vector<std::vector<std::string>> further{{}};   // lines below a row; the heads have none
+    for (const auto& e : items(v, "events")) {
+      auto& what = further.emplace_back(split_lines(text(e, "text")));
       rows.push_back({utc_time(number(e, "time_ms")), text(e, "pool"), text(e, "kind"),
-                      text(e, "worker"), text(e, "text")});
-    return format_table({{"TIME (UTC)"}, {"POOL"}, {"EVENT"}, {"WORKER"}, {"WHAT"}},
-                        std::move(rows));
+                      text(e, "worker"), what.front()});
+      what.erase(what.begin());
+    }
+    return with_further_lines(
+        format_table({{"TIME (UTC)"}, {"POOL"}, {"EVENT"}, {"WORKER"}, {"WHAT"}}, std::move(rows)),
+        further);
   });
 }
 

@@ -57,6 +57,11 @@ void write_object(const section& s, const void* object, json_text& json) {
   json.close('}');
 }
 
+// "1 worker", "2 workers".
+std::string counted(std::uint64_t n, std::string_view what) {
+  return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
+}
+
 std::string describe(const listener& l) {
   return fmt::format("listener {}: {}{}", l.name, to_string(l.bind), l.tls ? ", TLS" : "");
 }
@@ -81,8 +86,8 @@ std::string describe_checks(const pool& p) {
 std::string describe_scaling(const pool& p) {
   if (!p.settings.autoscale) return {};
   const auto& a = *p.settings.autoscale;
-  return fmt::format("; {} to {} workers for waits under {}, {} hooks", a.min, a.max,
-                     format_duration(a.objective), p.hooks.size());
+  return fmt::format("; {} to {} for waits under {}, {}", a.min, counted(a.max, "worker"),
+                     format_duration(a.objective), counted(p.hooks.size(), "hook"));
 }
 
 std::string describe(const pool& p) {
@@ -95,10 +100,12 @@ std::string describe(const pool& p) {
       slots += w.settings.slots;
   }
   return fmt::format(
-      "pool {}: {} workers with {} slots, {} backups; {}; backlog up to {} batches, "
-      "{}, {}{}",
-      p.settings.name, p.workers.size() - backups, slots, backups, describe_checks(p),
-      p.settings.queue.batches_max, format_size(p.settings.queue.bytes_max),
+      "pool {}: {} with {}, {}; {}; backlog up to {}, {}, {}{}", p.settings.name,
+      counted(p.workers.size() - backups, "worker"), counted(slots, "slot"),
+      counted(backups, "backup"), describe_checks(p),
+      p.settings.queue.batches_max == 1 ? "1 batch"
+                                        : fmt::format("{} batches", p.settings.queue.batches_max),
+      format_size(p.settings.queue.bytes_max),
       format_duration(p.settings.queue.wait_max), describe_scaling(p));
 }
 
@@ -125,9 +132,9 @@ std::string dump_json(const settings& all) {
 
 std::string summary(const settings& all) {
   std::string out =
-      fmt::format("threads {}, admin {}, state {}\n",
+      fmt::format("threads {}, admin {}\n",
                   all.threads == 0 ? "auto" : fmt::format("{}", all.threads),
-                  to_string(all.admin.bind), all.state_dir.empty() ? "in memory" : all.state_dir);
+                  to_string(all.admin.bind));
   if (all.registration) out += fmt::format("registration: {}\n", to_string(all.registration->bind));
   describe_each(all.listeners, out);
   describe_each(all.routes, out);

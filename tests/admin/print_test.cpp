@@ -25,7 +25,7 @@ std::string status_json(fake_backend& b) {
 TEST_CASE("the status is a headline, the listeners and a table of pools") {
   fake_backend b;
   CHECK(print_status(status_json(b)) ==
-        "weir 0.1.0, ready, up 3 min, 2 threads, /etc/weir.yaml (generation 3)\n"
+        "weir 0.1.0, ready, running for 3 min, 2 threads, /etc/weir.yaml (generation 3)\n"
         "listener front on 127.0.0.1:8080, 12 connections\n"
         "\n"
         "POOL     WAITING  RUNNING  SLOTS  WORKERS  WORK  OLDEST  DRAINED IN  WANTED  NOTES\n"
@@ -57,8 +57,8 @@ TEST_CASE("the status says what is wrong") {
   b.pool_views[0].desired = 7, b.pool_views[0].scaling_holds = "2 of 2 workers are down";
   const auto text = print_status(status_json(b));
   CAPTURE(text);
-  CHECK(text.find("not ready: no pool can serve") != text.npos);
-  CHECK(text.find("\nlast reload refused: weir.yaml:3:5: unknown key?and more\n") != text.npos);
+  CHECK(text.find("weir 0.1.0, not ready (no pool can serve), running for 3 min, ") != text.npos);
+  CHECK(text.find("\nlast reload refused: weir.yaml:3:5: unknown key\n  and more\n") != text.npos);
   CHECK(text.find("127.0.0.1:8080 (TLS)") != text.npos);
   CHECK(text.find("7  paused, shared outage, scaling holds: 2 of 2 workers are down, 2 never "
                   "came\n") != text.npos);
@@ -76,12 +76,12 @@ TEST_CASE("workers are a table with states, slots, rates and why") {
   json::array& rows = o["workers"].emplace_array();
   for (const auto& w : b.worker_list) rows.push_back(to_json(w, "loaders"));
   CHECK(print_workers(json::serialize(o)) ==
-        "WORKER      STATE  SINCE         SLOTS  RATE  DONE  FAILED  URL"
-        "                       NOTES                REASON\n"
-        "loaders/w1  up      0 ms  2/4 (3 open)  1.25     0       0  http://127.0.0.1:9001/w1"
-        "  managed              probe 200\n"
-        "loaders/w2  down    0 ms           0/4  1.25     0       0  http://127.0.0.1:9001/w2"
-        "  lease 20 s, leaving  probe 200\n");
+        "WORKER      STATE  SINCE  SLOTS  RATE  DONE  FAILED  URL"
+        "                       NOTES                                   REASON\n"
+        "loaders/w1  up      0 ms    2/4  1.25     0       0  http://127.0.0.1:9001/w1"
+        "  managed, slow start: 3 of 4 slots open  probe 200\n"
+        "loaders/w2  down    0 ms    0/4  1.25     0       0  http://127.0.0.1:9001/w2"
+        "  lease 20 s, leaving                     probe 200\n");
 }
 
 TEST_CASE("the queue is a table and how much more there is") {
@@ -110,6 +110,47 @@ TEST_CASE("events are a table in UTC") {
   CHECK(print_events(json::serialize(o)) ==
         "TIME (UTC)           POOL     EVENT                 WORKER  WHAT\n"
         "2026-01-31 23:59:59  loaders  worker_state_changed  w2      up to down\n");
+}
+
+TEST_CASE("an event of several lines has them below its row, without control characters") {
+  const auto event = [](const char* text) {
+    return json::serialize(json::object{{"time_ms", 0}, {"pool", "p"}, {"kind", "reload_refused"},
+                                        {"worker", ""}, {"text", text}});
+  };
+  CHECK(print_events("{\"events\":[" + event("nothing was changed\na:1:2: x\na:3:4: y\x1b") + "," +
+                     event("again") + "]}") ==
+        "TIME (UTC)           POOL  EVENT           WORKER  WHAT\n"
+        "1970-01-01 00:00:00  p     reload_refused          nothing was changed\n"
+        "    a:1:2: x\n"
+        "    a:3:4: y?\n"
+        "1970-01-01 00:00:00  p     reload_refused          again\n");
+}
+
+TEST_CASE("the status says how each scale hook does, since when and why") {
+  using state = hook_status::state;
+  const hook_status hooks[] = {{"exec /a", state::unused, 1, 0, ""},
+                               {"exec /b", state::delivering, 90, 0, "exit status 0"},
+                               {"exec /c", state::failing, 12, 1, "exit status 4"},
+                               {"webhook http://d", state::failing, 12, 3, "answered\n500"},
+                               {"webhook http://e", state::stopped, 5, 1, "answered 410"}};
+  json::object pool{{"name", "loaders"}};
+  json::array& list = pool["hooks"].emplace_array();
+  for (const auto& h : hooks) list.push_back(to_json(h));
+  const auto text = print_status(json::serialize(json::object{{"pools", json::array{pool}}}));
+  CHECK(text.substr(text.find("\nhook ")) ==
+        "\nhook of loaders: exec /a, nothing sent yet\n"
+        "hook of loaders: exec /b, delivering for 90 s, last: exit status 0\n"
+        "hook of loaders: exec /c, failing for 12 s, 1 attempt: exit status 4\n"
+        "hook of loaders: webhook http://d, failing for 12 s, 3 attempts: answered?500\n"
+        "hook of loaders: webhook http://e, stopped 5.0 s ago: answered 410\n");
+}
+
+TEST_CASE("one of a thing is one thing") {
+  fake_backend b;
+  b.process.threads = 1, b.process.listeners[0].connections = 1;
+  const auto text = print_status(status_json(b));
+  CHECK(text.find(", 1 thread, ") != text.npos);
+  CHECK(text.find("127.0.0.1:8080, 1 connection\n") != text.npos);
 }
 
 TEST_CASE("a report is its summary and its lines") {

@@ -152,18 +152,18 @@ TEST_CASE("a name with quotes in a path cannot break the JSON") {
 TEST_CASE("the summary is a line for the process and one for each door, route and pool") {
   CHECK(
       summary(read(with_secrets)) ==
-      "threads auto, admin 0.0.0.0:9900, state ./state\n"
+      "threads auto, admin 0.0.0.0:9900\n"
       "registration: 127.0.0.1:9901\n"
       "listener front: 127.0.0.1:8080, TLS\n"
       "route orders: POST|PUT a.example|b.example /load/orders with X-Api-Key -> loaders\n"
-      "pool loaders: 2 workers with 6 slots, 1 backups; GET /healthz every 5s; backlog up to 5000 "
+      "pool loaders: 2 workers with 6 slots, 1 backup; GET /healthz every 5s; backlog up to 5000 "
       "batches, 1GiB, 5m; 1 to 20 workers for waits under 2m, 2 hooks\n");
   CHECK(
       summary(read(parts().text())) ==
-      "threads auto, admin 127.0.0.1:9900, state in memory\n"
+      "threads auto, admin 127.0.0.1:9900\n"
       "listener front: 127.0.0.1:8080\n"
       "route all: everything -> loaders\n"
-      "pool loaders: 1 workers with 1 slots, 0 backups; GET /healthz every 5s; backlog up to 5000 "
+      "pool loaders: 1 worker with 1 slot, 0 backups; GET /healthz every 5s; backlog up to 5000 "
       "batches, 1GiB, 5m\n");
 }
 
