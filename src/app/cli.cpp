@@ -20,11 +20,8 @@ constexpr int failed = 1, usage_error = 2;
 
 int check(const std::string& file) {
   const config::outcome read = config::read_file(file);
-  std::fputs(read.warning_text().c_str(), stderr);
-  if (!read.ok()) {
-    std::fputs(read.text().c_str(), stderr);
-    return failed;
-  }
+  std::fputs((read.text() + read.warning_text()).c_str(), stderr);
+  if (!read.ok()) return failed;
   std::fputs(config::summary(read.settings).c_str(), stdout);
   return 0;
 }

@@ -24,6 +24,9 @@
 
 namespace weir::app {
 
+// What works and is probably not meant, into the log: at the start and after a reload.
+void log_warnings(const config::outcome& read);
+
 class instance final : public admin::backend {
  public:
   instance(boost::asio::io_context& io, std::string config_file, config::settings settings);

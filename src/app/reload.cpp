@@ -41,6 +41,12 @@ void keep_fixed(const config::settings& running, config::settings& wanted) {
 
 }  // namespace
 
+void log_warnings(const config::outcome& read) {
+  for (const config::diagnostic& d : read.warnings)
+    telemetry::log(telemetry::level::warning, "configuration",
+                   {{"detail", config::to_string(d, read.file_name)}});
+}
+
 // --- what can fail ------------------------------------------------------------------------------
 
 // Where this process listens, now or as far as it was prepared.
@@ -215,6 +221,7 @@ void instance::finish_reload(config::outcome read, std::string_view why,
   }
   admin::answer<admin::change_report> how = admin::failure{};
   if (read.ok()) {
+    log_warnings(read);
     how = apply(std::move(read.settings));
   } else {
     admin::failure f{admin::failure::kind::invalid, "nothing was changed", {}};

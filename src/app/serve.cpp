@@ -54,7 +54,7 @@ int serve(const std::string& config_file) {
     std::fputs(read.text().c_str(), stderr);
     return 1;
   }
-  std::fputs(read.warning_text().c_str(), stderr);
+  log_warnings(read);
   ::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
   boost::asio::io_context io(1);

@@ -206,19 +206,21 @@ void read_section(const section& s, void* object, const node& n, reading& r) {
   if (s.check) s.check(object, n, r);
 }
 
-std::string lines(const std::vector<diagnostic>& found, const std::string& file_name) {
+std::string lines(const std::vector<diagnostic>& found, const std::string& file_name,
+                  std::string_view mark) {
   std::string out;
-  for (const auto& d : found) out += to_string(d, file_name) + "\n";
+  for (const auto& d : found)
+    out += to_string({d.at, std::string(mark) + d.message}, file_name) + "\n";
   return out;
 }
 
 }  // namespace
 
 std::string outcome::text() const {
-  return lines(mistakes, file_name);
+  return lines(mistakes, file_name, "");
 }
 std::string outcome::warning_text() const {
-  return lines(warnings, file_name);
+  return lines(warnings, file_name, "warning: ");
 }
 
 outcome read(const std::string& text, std::string file_name, const environment& env,

@@ -21,7 +21,7 @@ struct outcome {
   std::string file_name;
 
   bool ok() const noexcept { return mistakes.empty(); }
-  // "FILE:LINE:COL: message", a line each.
+  // "FILE:LINE:COL: message" and "FILE:LINE:COL: warning: message", a line each.
   std::string text() const;
   std::string warning_text() const;
 };

@@ -128,9 +128,15 @@ void warn_unreachable(const settings& all, const node& at, reading& r) {
   });
 }
 
+// A pool may be the one that a mistyped name was meant for.
+bool names_only_pools(const settings& all, const node& pools) {
+  return std::all_of(all.routes.begin(), all.routes.end(),
+                     [&](const route& one) { return pools.find(one.pool) != nullptr; });
+}
+
 void warn_unused_pools(const settings& all, const node& at, reading& r) {
   const node* pools = at.find("pools");
-  if (!pools) return;
+  if (!pools || all.routes.empty() || !names_only_pools(all, *pools)) return;
   const reading::step in_pools(r, "pools");
   for (const auto& e : pools->entries) {
     const auto uses = [&](const route& one) { return one.pool == e.key; };
