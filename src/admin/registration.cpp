@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <cmath>
 #include <optional>
 
 #include "config/addresses.hpp"
+#include "config/units.hpp"
 
 namespace weir::admin {
 namespace {
@@ -13,27 +13,19 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
-constexpr std::int64_t slots_max = 100000;
-constexpr double weight_max = 1000;
+// As of pools.NAME.workers[] in the configuration.
+constexpr std::int64_t slots_max = 65536;
+constexpr double weight_min = 0.001, weight_max = 1000;
 constexpr base::duration ttl_default = 30s, ttl_min = 1s;
 
 failure invalid(std::string detail) { return {failure::kind::invalid, std::move(detail), {}}; }
 failure forbidden(std::string detail) { return {failure::kind::forbidden, std::move(detail), {}}; }
 
-// "30s", "1500ms", "2m", "1h", or a number of seconds.
+// A duration as in the configuration ("30s", "1m30s"), or a number of seconds.
 std::optional<base::duration> read_ttl(const json::value& v) {
   if (v.is_number()) return base::from_seconds(v.to_number<double>());
   if (!v.is_string()) return {};
-  const std::string text(v.get_string());
-  char* unit = nullptr;
-  const double n = std::strtod(text.c_str(), &unit);
-  const std::string_view rest(unit);
-  if (rest.size() == text.size() || !std::isfinite(n)) return {};
-  if (rest == "ms") return base::from_seconds(n / 1000);
-  if (rest == "s") return base::from_seconds(n);
-  if (rest == "m") return base::from_seconds(n * 60);
-  if (rest == "h") return base::from_seconds(n * 3600);
-  return {};
+  return config::parse_duration(v.get_string());
 }
 
 // A name that resolvers read as a number, such as 2130706433 or 0x7f.1, is an address in disguise
@@ -69,14 +61,15 @@ wrong read_url(const json::value& v, register_request& out) {
 
 wrong read_slots(const json::value& v, register_request& out) {
   const auto* n = v.if_int64();
-  if (!n || *n < 1 || *n > slots_max) return invalid("slots: expected a whole number, 1 to 100000");
+  if (!n || *n < 1 || *n > slots_max) return invalid("slots: expected a whole number, 1 to 65536");
   out.slots = static_cast<std::uint32_t>(*n);
   return {};
 }
 
 wrong read_weight(const json::value& v, register_request& out) {
   const double w = v.is_number() ? v.to_number<double>() : 0;
-  if (!(w > 0) || w > weight_max) return invalid("weight: expected a number above 0, 1000 at most");
+  if (!(w >= weight_min && w <= weight_max))
+    return invalid("weight: expected a number, 0.001 to 1000");
   out.weight = w;
   return {};
 }

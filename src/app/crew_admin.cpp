@@ -25,6 +25,14 @@ bool replaced(const core::worker_view& w, const std::vector<core::worker_view>& 
   return w.removing && std::ranges::any_of(all, heir);
 }
 
+failure url_taken(std::string_view url, std::string_view pool, std::string_view worker) {
+  return {failure::kind::conflict,
+          "worker '" + std::string(worker) + "' of pool '" + std::string(pool) + "' has the url " +
+              std::string(url) + " already: one url is one worker, or its slots would be filled "
+              "twice. Use its id, or wait until it has left or its lease has ended",
+          {}};
+}
+
 core::worker_settings settings_of(const admin::register_request& r) {
   core::worker_settings w;
   w.name = r.id;
@@ -66,6 +74,9 @@ admin::answer<admin::lease> crew::enroll(const admin::register_request& r,
   if (known != members_.end() && !known->second.registered)
     return failure{failure::kind::conflict,
                    "worker '" + r.id + "' stands in the configuration; choose another id", {}};
+  for (const auto& [id, m] : members_)
+    if (!m.leaving && m.settings.url == r.url && m.settings.settings.name != r.id)
+      return url_taken(config::to_string(r.url), name(), m.settings.settings.name);
   // A worker that comes back before its old lease ran out (it crashed) takes its own place.
   if (known != members_.end()) leave(known, "it registered anew");
   const core::worker_id id = add({settings_of(r), r.url}, std::move(address_allowed));

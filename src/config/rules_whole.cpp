@@ -41,6 +41,20 @@ void check_names(const node& at, std::string_view list_key, std::string_view nam
   }
 }
 
+// Workers of a pool are machines: with one listed twice its slots would be filled twice.
+void check_urls(const node& at, std::string_view list_key, places& seen, reading& r) {
+  const node* list = at.find(list_key);
+  if (!list) return;
+  const reading::step in_list(r, list_key);
+  for (std::size_t i = 0; i < list->items.size(); ++i) {
+    const reading::step in_item(r, i);
+    const node* written = list->items[i]->find("url");
+    const auto url = written ? parse_worker_url(written->text) : std::nullopt;
+    const reading::step in_url(r, "url");
+    if (url) once(written, to_string(*url), seen, r);
+  }
+}
+
 // Port 0 is another port each time.
 void check_bind(const node* section, const address& bind, places& seen, reading& r) {
   if (!section || (bind.port == 0 && bind.unix_path.empty())) return;
@@ -163,9 +177,11 @@ void warn_empty_pools(const settings& all, const node& at, reading& r) {
 
 void check_pool(void* object, const node& at, reading& r) {
   const auto& pool = *static_cast<const config::pool*>(object);
-  places ids;
-  check_names(at, "workers", "id", ids, r);
-  check_names(at, "backup_workers", "id", ids, r);
+  places ids, urls;
+  for (const auto list : {"workers", "backup_workers"}) {
+    check_names(at, list, "id", ids, r);
+    check_urls(at, list, urls, r);
+  }
   const node* most = r.sound(at, "workers_max");
   if (!most || pool.workers.size() <= pool.settings.workers_max) return;
   const reading::step here(r, "workers_max");

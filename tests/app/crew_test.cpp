@@ -107,7 +107,7 @@ TEST_CASE("a lease's own secret is asked for, each worker's its own") {
   crew_kit k;
   const auto c = k.make(pool_of("loaders", {worker_at("w1", "127.0.0.1")}));
   const auto one = c->enroll(registration("r1"), anywhere, 60s);
-  const auto two = c->enroll(registration("r2"), anywhere, 60s);
+  const auto two = c->enroll(registration("r2", "127.0.0.2"), anywhere, 60s);
   REQUIRE((one.has_value() && two.has_value()));
   CHECK(one->secret != two->secret);
   struct row {
@@ -175,6 +175,25 @@ TEST_CASE(
   CHECK(c->renew("r1", after->secret).has_value());
 }
 
+TEST_CASE("one url is one worker: a second id for it is a conflict until the first has left") {
+  crew_kit k;
+  const auto c = k.make(pool_of("loaders", {worker_at("w1", "127.0.0.7", 9100)}));
+  const auto first = c->enroll(registration("r1"), anywhere, 60s);
+  REQUIRE(first.has_value());
+  for (const char* host : {"127.0.0.1", "127.0.0.7"}) {
+    const auto second = c->enroll(registration("r2", host), anywhere, 60s);
+    REQUIRE_FALSE(second.has_value());
+    CHECK(second.error().what == admin::failure::kind::conflict);
+    CHECK_THAT(second.error().detail, Catch::Contains("http://" + std::string(host) + ":9100"));
+  }
+  CHECK(c->enroll(registration("r1"), anywhere, 60s).has_value());   // itself, anew
+  auto elsewhere = registration("r2");
+  elsewhere.url.port = 9101;
+  CHECK(c->enroll(elsewhere, anywhere, 60s).has_value());
+  CHECK(c->remove("r1").has_value());
+  CHECK(c->enroll(registration("r3"), anywhere, 60s).has_value());
+}
+
 TEST_CASE("who may not register is told why") {
   crew_kit k;
   auto settings = pool_of("loaders", {worker_at("w1", "127.0.0.1")});
@@ -184,7 +203,7 @@ TEST_CASE("who may not register is told why") {
   REQUIRE_FALSE(taken.has_value());
   CHECK(taken.error().what == admin::failure::kind::conflict);
   CHECK(c->enroll(registration("r1"), anywhere, 60s).has_value());
-  const auto full = c->enroll(registration("r2"), anywhere, 60s);
+  const auto full = c->enroll(registration("r2", "127.0.0.2"), anywhere, 60s);
   REQUIRE_FALSE(full.has_value());
   CHECK(full.error().what == admin::failure::kind::unavailable);
   c->retire();
@@ -263,7 +282,7 @@ TEST_CASE("a reload leaves registered workers alone, unless the configuration ta
   crew_kit k;
   const auto c = k.make(pool_of("loaders", {worker_at("w1", "127.0.0.1")}));
   const auto stays = c->enroll(registration("r1"), anywhere, 60s);
-  const auto yields = c->enroll(registration("r2"), anywhere, 60s);
+  const auto yields = c->enroll(registration("r2", "127.0.0.2"), anywhere, 60s);
   REQUIRE((stays.has_value() && yields.has_value()));
   c->apply(pool_of("loaders", {worker_at("r2", "127.0.0.7")}), nullptr);
   k.settle();

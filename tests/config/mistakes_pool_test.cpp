@@ -8,6 +8,7 @@
 using weir::config::test::bad_part;
 using weir::config::test::check_mistakes;
 using weir::config::test::parts;
+using weir::config::test::world;
 
 TEST_CASE("mistakes in pools, workers, checks, queues and scaling") {
   check_mistakes(
@@ -184,4 +185,26 @@ TEST_CASE("mistakes in pools, workers, checks, queues and scaling") {
            {"4:56: pools.loaders.autoscale.hooks[0].exec.command: `/bin/scale`, expected a list, "
             "each a text"}},
       });
+}
+
+TEST_CASE("a url stands once in a pool, however it is written, and may stand in another") {
+  const auto said = [](const std::string& pools) {
+    parts whole;
+    whole.pools = "pools: {" + pools + "}";
+    return world().read(whole.text()).text();
+  };
+  const std::string w1 = "loaders: {workers: [{id: w1, url: \"http://h\"}";
+  const std::string taken = " is taken (line 4), expected one of its own\n";
+  for (const std::string again : {"http://h", "http://h:80", "http://h/", "http://H"}) {
+    INFO(again);
+    CHECK(said(w1 + ", {id: w2, url: \"" + again + "\"}]}") ==
+          "w.yaml:4:70: pools.loaders.workers[1].url: `" + again + "`" + taken);
+    CHECK(said(w1 + "], backup_workers: [{id: w2, url: \"" + again + "\"}]}") ==
+          "w.yaml:4:88: pools.loaders.backup_workers[0].url: `" + again + "`" + taken);
+  }
+  for (const std::string other : {"https://h", "http://h:81", "http://h2", "unix:/run/h"}) {
+    INFO(other);
+    CHECK(said(w1 + ", {id: w2, url: \"" + other + "\"}]}") == "");
+  }
+  CHECK(said(w1 + "]}, others: {workers: [{id: w1, url: \"http://h\"}]}") == "");
 }

@@ -66,6 +66,15 @@ class RegistrationTest(WeirCase):
         self.assertEqual((await ask).status, 200)
         await weir.worker_is("w1", "gone")
 
+    async def test_a_url_that_another_worker_has_is_a_conflict(self):
+        weir = await self.start(workers=[self.w1])
+        response = await self.call("POST", "/v1/pools/loaders/workers",
+                                   {"id": "again", "url": self.w1.url, "slots": 2})
+        self.assertEqual(response.status, 409, response)
+        self.assertIn(self.w1.url, response.json()["detail"])
+        self.assertIn("'w1'", response.json()["detail"])
+        self.assertEqual(set(await weir.workers()), {"w1"})
+
     async def test_a_renewed_lease_is_kept(self):
         weir = await self.start()
         lease = await self.join(self.w1, ttl="1s")
