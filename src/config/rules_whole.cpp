@@ -117,14 +117,37 @@ void check_references(const settings& all, const node& at, reading& r) {
   });
 }
 
-void check_state_dir(const settings& all, const node& at, reading& r) {
-  if (!all.state_dir.empty() || (at.find("state_dir") && !r.sound(at, "state_dir"))) return;
+constexpr std::string_view not_durable =
+    "has no effect in this version: batches are not made durable, `Prefer: respond-async` is not "
+    "honoured";
+
+void warn_durable(const node* map, std::string_view key, reading& r) {
+  const node* given = map ? r.sound(*map, key) : nullptr;
+  if (!given) return;
+  const reading::step here(r, key);
+  r.warn(*given, not_durable);
+}
+
+// Keys of durable batches are known, so that files need no change when those come; but nobody shall
+// believe that a batch is on disk.
+void check_durable(const settings& all, const node& at, reading& r) {
+  if (!all.state_dir.empty()) warn_durable(&at, "state_dir", r);
   each_route(all, at, r, [&](const node& n, const route& found) {
+    if (found.async == async_mode::allow) warn_durable(&n, "async", r);
     const node* async = r.sound(n, "async");
     if (!async || found.async != async_mode::always) return;
     const reading::step here(r, "async");
-    r.error(*async, "always needs state_dir, expected that at the top level, or allow or never");
+    r.error(*async,
+            "always needs durable batches, which this version does not have, expected never or "
+            "allow");
   });
+  const node* pools = at.find("pools");
+  const reading::step in_pools(r, "pools");
+  for (const auto& e : pools ? pools->entries : std::vector<node::entry>{}) {
+    const reading::step in_pool(r, e.key);
+    const reading::step in_queue(r, "queue");
+    warn_durable(e.value->find("queue"), "durable", r);
+  }
 }
 
 bool matches_all(const route& one) {
@@ -196,7 +219,7 @@ void check_root(void* object, const node& at, reading& r) {
   check_names(at, "routes", "name", routes, r);
   check_binds(all, at, r);
   check_references(all, at, r);
-  check_state_dir(all, at, r);
+  check_durable(all, at, r);
   warn_unreachable(all, at, r);
   warn_unused_pools(all, at, r);
   warn_empty_pools(all, at, r);

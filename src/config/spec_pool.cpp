@@ -117,7 +117,8 @@ const section& durable_section() {
   using D = durable_queue;
   static const section s{
       "pools.NAME.queue.durable",
-      "Room for asynchronous batches on disk; they need `state_dir`.",
+      "Room for asynchronous batches on disk. Has no effect in this version, which has none "
+      "(`weir check` warns).",
       {
           leaf<&D::batches_max>("max_batches", count(1, 1e9), "Batches.",
                                 "One more gets 429 with Retry-After."),
@@ -318,7 +319,7 @@ std::vector<key> pool_keys() {
           "A busy worker gets nothing for its Retry-After, and at least for this."),
       leaf<&pool::settings, &P::workers_max>("workers_max", count(1, 65536),
                                              "Workers, those that registered included.",
-                                             "A registration gets 429."),
+                                             "A registration gets 503."),
       leaf<&pool::resolve_interval>("resolve_interval", span(1s, 24h),
                                     "Workers' names are looked up again this often; the last good "
                                     "answer is kept."),

@@ -194,8 +194,8 @@ const section& root_section() {
                                           "Event loops; auto is one a core.")),
           needs_restart(leaf<&T::state_dir>(
               "state_dir", of(kind::path),
-              "Directory for durable batches and idempotency records. None: `Prefer: "
-              "respond-async` is not honoured and keys are kept in memory.")),
+              "Directory for durable batches and idempotency records. Has no effect in this "
+              "version, which has neither (`weir check` warns).")),
           leaf<&T::drain_timeout>("drain_timeout", span(0s, 24h),
                                   "How long batches in flight may take after TERM or INT.",
                                   "What is left is cut off and weir exits."),

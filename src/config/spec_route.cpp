@@ -118,7 +118,8 @@ const section& retry_section() {
       "When a batch is tried again on another worker.",
       {
           leaf<&route::retry, &core::retry_settings::attempts>(
-              "attempts", count(1, 100), "Attempts in all, the first one included.",
+              "attempts", count(1, 100),
+              "Attempts in all, the first one included. A refused connection costs none.",
               "The client gets 502 or 504."),
           leaf<&route::retry, &core::retry_settings::unsafe>(
               "unsafe", boolean(),
@@ -209,8 +210,9 @@ const section& route_section() {
                              "The client gets 413."),
           nested<&T::rewrite>("rewrite", rewrite_section()),
           leaf<&T::async>("async", choice({"never", "allow", "always"}),
-                          "Whether `Prefer: respond-async` is honoured (needs `state_dir`), or "
-                          "every batch is taken that way."),
+                          "Whether `Prefer: respond-async` is honoured, or every batch is taken "
+                          "that way. This version has no durable batches: allow has no effect "
+                          "(`weir check` warns), always is a mistake."),
       },
       check_route};
   return s;

@@ -179,7 +179,7 @@ TEST_CASE("every word of every choice is taken and dumped as itself") {
     if (p.of->type.what != kind::choice) continue;
     for (const auto word : p.of->type.choices) {
       auto whole = around(*p.in, p.of->name, std::string(word));
-      if (word == "always") whole.top = "state_dir: ./state";
+      if (word == "always") continue;  // a mistake as long as no batch is durable
       if (p.of->name == "client_auth")
         whole.listeners =
             replaced(whole.listeners, "client_auth", "client_ca: ca.pem, client_auth");

@@ -124,8 +124,8 @@ TEST_CASE("mistakes in routes") {
            {"3:70: routes[0].rewrite.response_headers.set.weir-worker: a field that weir writes "
             "itself, expected another"}},
           {"routes: [{name: a, pool: loaders, async: always}]",
-           {"3:42: routes[0].async: always needs state_dir, expected that at the top level, or "
-            "allow or never"}},
+           {"3:42: routes[0].async: always needs durable batches, which this version does not "
+            "have, expected never or allow"}},
           {"routes: [{name: a, pool: loaders, async: sometimes}]",
            {"3:42: routes[0].async: `sometimes`, expected one of never, allow, always"}},
       });

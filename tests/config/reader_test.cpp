@@ -330,13 +330,13 @@ TEST_CASE("a listener on the admin side's default address collides with it") {
         "expected one of its own\n");
 }
 
-TEST_CASE("async: always is taken with a state_dir, allow without one") {
+TEST_CASE("async: always is a mistake with and without a state_dir, allow is none") {
   parts whole;
   whole.routes = "routes: [{name: a, pool: loaders, async: always}]";
-  whole.top = "state_dir: ./state";
-  CHECK(world().read(whole.text()).ok());
-  whole.top = "state_dir: \"\"";
-  CHECK_FALSE(world().read(whole.text()).ok());
+  for (const char* top : {"state_dir: ./state", "state_dir: \"\"", "threads: auto"}) {
+    whole.top = top;
+    CHECK_FALSE(world().read(whole.text()).ok());
+  }
   CHECK(only_route("async: allow").async == async_mode::allow);
 }
 

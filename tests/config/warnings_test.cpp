@@ -29,7 +29,8 @@ TEST_CASE("a route behind one that takes everything is never reached") {
       "routes: [{name: all, pool: loaders, path: /}, {name: a, pool: loaders, path: /a}]";
   CHECK(
       warnings(whole) ==
-      "w.yaml:3:47: routes[1]: is never reached: the route `all` before it takes every request\n");
+      "w.yaml:3:47: warning: routes[1]: is never reached: the route `all` before it takes every "
+      "request\n");
   whole.routes =
       "routes: [{name: some, pool: loaders, methods: [GET]}, {name: a, pool: loaders, path: /a}]";
   CHECK(warnings(whole).empty());
@@ -40,14 +41,24 @@ TEST_CASE("a pool that no route uses is told") {
   whole.pools =
       "pools: {loaders: {workers: [{id: w, url: \"http://h\"}]}, spare: {workers: [{id: w, "
       "url: \"http://h\"}]}}";
-  CHECK(warnings(whole) == "w.yaml:4:64: pools.spare: is not used by any route\n");
+  CHECK(warnings(whole) == "w.yaml:4:64: warning: pools.spare: is not used by any route\n");
+}
+
+TEST_CASE("a pool that a mistyped name was meant for is not told as unused too") {
+  parts whole;
+  for (const char* route : {"{name: a, pool: loders}", "{name: a, pool: \"${ABSENT}\"}"}) {
+    whole.routes = std::string("routes: [") + route + "]";
+    const auto got = world().read(whole.text());
+    CHECK(got.mistakes.size() == 1);
+    CHECK(got.warning_text().empty());
+  }
 }
 
 TEST_CASE("a pool that can get workers only through the admin API is told") {
   parts whole;
   whole.pools = "pools: {loaders: {}}";
   CHECK(warnings(whole) ==
-        "w.yaml:4:18: pools.loaders: has no workers, and without registration "
+        "w.yaml:4:18: warning: pools.loaders: has no workers, and without registration "
         "none can come but through the admin API\n");
   whole.top = "registration: {bind: \"127.0.0.1:9901\", token_file: token, allow: [127.0.0.0/8]}";
   CHECK(warnings(whole).empty());
@@ -55,22 +66,42 @@ TEST_CASE("a pool that can get workers only through the admin API is told") {
 
 TEST_CASE("keys that only http probes have are told beside another type") {
   CHECK(pool_warnings("health_check: {type: tcp, path: /up}") ==
-        "w.yaml:4:88: pools.loaders.health_check.path: is not used: only `type: http` has it\n");
+        "w.yaml:4:88: warning: pools.loaders.health_check.path: is not used: only `type: http` has "
+        "it\n");
   CHECK(
       pool_warnings("health_check: {type: none, statuses: [200]}") ==
-      "w.yaml:4:93: pools.loaders.health_check.statuses: is not used: only `type: http` has it\n");
+      "w.yaml:4:93: warning: pools.loaders.health_check.statuses: is not used: only `type: http` "
+      "has it\n");
   CHECK(pool_warnings("health_check: {type: http, path: /up}").empty());
 }
 
 TEST_CASE("an objective that new workers cannot meet is told") {
   CHECK(
       pool_warnings("autoscale: {objective: 1m}") ==
-      "w.yaml:4:79: pools.loaders.autoscale.objective: cannot be met by new workers: startup_time "
-      "and sustain take 70s\n");
+      "w.yaml:4:79: warning: pools.loaders.autoscale.objective: cannot be met by new workers: "
+      "startup_time and sustain take 70s\n");
   CHECK(pool_warnings("autoscale: {objective: 1m, startup_time: 30s}").empty());
 }
 
 TEST_CASE("workers that are not verified are told") {
   CHECK(pool_warnings("tls: {verify: false}") ==
-        "w.yaml:4:70: pools.loaders.tls.verify: anyone can pose as a worker\n");
+        "w.yaml:4:70: warning: pools.loaders.tls.verify: anyone can pose as a worker\n");
+}
+
+TEST_CASE("keys of durable batches have no effect in this version, and that is told") {
+  const std::string why =
+      ": has no effect in this version: batches are not made durable, `Prefer: respond-async` is "
+      "not honoured\n";
+  parts whole;
+  whole.top = "state_dir: ./state";
+  CHECK(warnings(whole) == "w.yaml:1:12: warning: state_dir" + why);
+  whole.top = "state_dir: \"\"";
+  CHECK(warnings(whole).empty());
+  whole.routes = "routes: [{name: a, pool: loaders, async: allow}]";
+  CHECK(warnings(whole) == "w.yaml:3:42: warning: routes[0].async" + why);
+  whole.routes = "routes: [{name: a, pool: loaders, async: never}]";
+  CHECK(warnings(whole).empty());
+  CHECK(pool_warnings("queue: {durable: {max_batches: 5}}") ==
+        "w.yaml:4:73: warning: pools.loaders.queue.durable" + why);
+  CHECK(pool_warnings("queue: {max_batches: 5}").empty());
 }
