@@ -52,6 +52,12 @@ peers find(asio::io_context& context, const config::url& url, base::duration tim
   return net::make_socket_addresses(*addresses, url.port);
 }
 
+// What is left of "connecting to ADDRESS: Connection refused" when the address is said already.
+std::string reason_of(const std::string& error) {
+  const auto at = error.rfind(": ");
+  return at == error.npos ? error : error.substr(at + 2);
+}
+
 }  // namespace
 
 base::result<client_answer, std::string> send(const client_request& r) {
@@ -64,6 +70,9 @@ base::result<client_answer, std::string> send(const client_request& r) {
   net::fetch_then(context, {*where, nullptr, {}}, to_fetch(r, *url), {r.timeout, body_max}, {},
                   [&](net::fetch_result f) { result = std::move(f); });
   net::fetch_result got = await_answer(context, result);
+  if (got.failure == net::fetch_failure::connect)
+    return "no connection to " + r.admin + " (" + reason_of(got.error) +
+           "): is weir running? --admin URL names another address";
   if (got.failure != net::fetch_failure::none) return r.admin + ": " + got.error;
   return client_answer{got.status, std::string(got.field("Content-Type")), std::move(got.body)};
 }

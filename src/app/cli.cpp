@@ -1,8 +1,10 @@
 #include "app/cli.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "admin/client.hpp"
@@ -10,6 +12,7 @@
 #include "app/remote.hpp"
 #include "app/serve.hpp"
 #include "config/dump.hpp"
+#include "config/nearest.hpp"
 #include "config/reader.hpp"
 #include "config/schema.hpp"
 
@@ -38,11 +41,19 @@ struct arguments {
   bool wait = false;
 };
 
+// Not by CLI11: it takes the environment's values anew for each command there is.
+void take_environment(remote_options& o) {
+  if (const char* admin = std::getenv("WEIR_ADMIN"); admin && *admin) o.admin = admin;
+  if (const char* file = std::getenv("WEIR_TOKEN_FILE")) o.token_file = file;
+}
+
 CLI::App* remote_verb(CLI::App& app, arguments& a, const std::string& verb,
                       const std::string& help) {
   CLI::App* sub = app.add_subcommand(verb, help);
-  sub->add_option("--admin", a.remote.admin, "address of the admin API")->capture_default_str();
-  sub->add_option("--token-file", a.remote.token_file, "file that holds the admin token");
+  sub->add_option("--admin", a.remote.admin, "address of the admin API (or WEIR_ADMIN)")
+      ->capture_default_str();
+  sub->add_option("--token-file", a.remote.token_file,
+                  "file that holds the admin token (or WEIR_TOKEN_FILE)");
   sub->add_flag("--json", a.remote.json, "print the API's JSON as it is");
   return sub;
 }
@@ -51,6 +62,20 @@ CLI::App* file_verb(CLI::App& app, arguments& a, const std::string& verb, const 
   CLI::App* sub = app.add_subcommand(verb, help);
   sub->add_option("--config,-c", a.config, "configuration file")->required();
   return sub;
+}
+
+void add_pool_verbs(CLI::App& app, arguments& a, int& status) {
+  for (const char* verb : {"pause", "resume"}) {
+    const bool holds = std::string_view(verb) == "pause";
+    CLI::App* sub = remote_verb(app, a, verb,
+                                holds ? "hold a pool's backlog: batches wait, none is sent"
+                                      : "let a paused pool go on");
+    sub->add_option("pool", a.subject, "the pool")->required();
+    sub->callback([&, verb] { status = remote_pause(a.remote, a.subject, verb); });
+  }
+  CLI::App* test = remote_verb(app, a, "test-hooks", "call a pool's scale hooks once, as a test");
+  test->add_option("pool", a.subject, "the pool")->required();
+  test->callback([&] { status = remote_test_hooks(a.remote, a.subject); });
 }
 
 void add_verbs(CLI::App& app, arguments& a, int& status) {
@@ -88,13 +113,31 @@ void add_verbs(CLI::App& app, arguments& a, int& status) {
   CLI::App* undrain = remote_verb(app, a, "undrain", "give a drained worker work again");
   undrain->add_option("worker", a.worker, "POOL/WORKER")->required();
   undrain->callback([&] { status = remote_undrain(a.remote, a.worker); });
-  for (const char* verb : {"pause", "resume"}) {
-    CLI::App* sub = remote_verb(app, a, verb,
-                                std::string(verb) + (*verb == 'p' ? ": hold a pool's backlog"
-                                                                  : " a paused pool"));
-    sub->add_option("pool", a.subject, "the pool")->required();
-    sub->callback([&, verb] { status = remote_pause(a.remote, a.subject, verb); });
-  }
+  add_pool_verbs(app, a, status);
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands({})) names.push_back(sub->get_name());
+  return names;
+}
+
+bool is_command(const CLI::App& app, std::string_view given) {
+  const auto names = command_names(app);
+  return std::find(names.begin(), names.end(), given) != names.end();
+}
+
+// CLI11 would only say that a command is missing.
+int unknown_command(const CLI::App& app, std::string_view given) {
+  const auto names = command_names(app);
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const std::string_view close = config::nearest(given, known);
+  std::string all;
+  for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
+  std::fprintf(stderr, "weir: unknown command '%.60s', expected one of %s%s%s\n",
+               std::string(given).c_str(), all.c_str(), close.empty() ? "" : "; did you mean ",
+               std::string(close).c_str());
+  return usage_error;
 }
 
 }  // namespace
@@ -104,8 +147,11 @@ int run_command_line(int argc, char** argv) {
   app.set_version_flag("--version", "weir " WEIR_VERSION);
   app.require_subcommand(1);
   arguments a;
+  take_environment(a.remote);
   int status = 0;
   add_verbs(app, a, status);
+  if (argc > 1 && *argv[1] != '-' && !is_command(app, argv[1]))
+    return unknown_command(app, argv[1]);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

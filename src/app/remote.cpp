@@ -53,7 +53,7 @@ base::result<admin::client_answer, std::string> ask(const remote_options& o, std
 
 int print(const remote_options& o, const base::result<admin::client_answer, std::string>& got,
           printer as_text) {
-  if (!got) return complain(o.admin + ": " + got.error());
+  if (!got) return complain(got.error());
   if (got->status >= 400) {
     std::fputs((o.json ? got->body : admin::print_problem(got->status, got->body)).c_str(), stderr);
     return failed;

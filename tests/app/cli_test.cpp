@@ -142,6 +142,54 @@ TEST_CASE("serve and plan refuse a bad file before they do anything") {
   }
 }
 
+TEST_CASE("a command that there is not is named, with all there are and the nearest") {
+  const run typo = weir_with({"chekc", "--config", "x"});
+  CHECK(typo.status == 2);
+  CHECK_THAT(typo.err, Catch::StartsWith("weir: unknown command 'chekc', expected one of serve, "));
+  CHECK_THAT(typo.err, Catch::EndsWith("; did you mean check\n"));
+  CHECK_THAT(weir_with({"zzzzzzzz"}).err, !Catch::Contains("did you mean"));
+}
+
+TEST_CASE("help says of each command what it does, and does not begin with its name again") {
+  std::istringstream help(weir_with({"--help"}).out);
+  unsigned verbs = 0;
+  for (std::string line, name, next; std::getline(help, line);) {
+    std::istringstream words(line);
+    if (!line.starts_with("  ") || !(words >> name >> next) || name.starts_with("-")) continue;
+    INFO(line);
+    CHECK(next != name + ":");
+    ++verbs;
+  }
+  CHECK(verbs >= 15);
+}
+
+TEST_CASE("check says what may not be meant after what is wrong, marked as a warning") {
+  test::scratch_folder folder;
+  const std::string doubtful = std::string(good_config) + "  spare: {}\n";
+  const run good = weir_with({"check", "--config", folder.write("a.yaml", doubtful)});
+  CHECK(good.status == 0);
+  CHECK_THAT(good.out, Catch::Contains("1 worker with 1 slot,"));
+  CHECK_THAT(good.err, Catch::Contains("a.yaml:10:10: warning: pools.spare: "));
+  const run bad =
+      weir_with({"check", "--config", folder.write("b.yaml", doubtful + "threads: many\n")});
+  CHECK(bad.status == 1);
+  const auto mistake = bad.err.find(":11:"), warning = bad.err.find(": warning: ");
+  REQUIRE((mistake != std::string::npos && warning != std::string::npos));
+  CHECK(mistake < warning);
+}
+
+TEST_CASE("the environment names the admin API and its token for all commands") {
+  test::scratch_folder folder;
+  const std::string admin = nobody(), token = folder.path("absent");
+  ::setenv("WEIR_ADMIN", admin.c_str(), 1);
+  CHECK_THAT(weir_with({"status"}).err, Catch::Contains(admin));
+  const std::string other = nobody();
+  CHECK_THAT(weir_with({"status", "--admin", other}).err, Catch::Contains(other));
+  ::setenv("WEIR_TOKEN_FILE", token.c_str(), 1);
+  CHECK_THAT(weir_with({"status"}).err, Catch::Contains(token));
+  ::unsetenv("WEIR_ADMIN"), ::unsetenv("WEIR_TOKEN_FILE");
+}
+
 TEST_CASE("a weir that does not answer is status 1, with its address") {
   const std::string admin = nobody();
   const std::vector<std::string> verbs[] = {{"status"},
@@ -152,6 +200,7 @@ TEST_CASE("a weir that does not answer is status 1, with its address") {
                                             {"drain", "loaders/w1"},
                                             {"undrain", "loaders/w1"},
                                             {"pause", "loaders"},
+                                            {"test-hooks", "loaders"},
                                             {"explain", "b1"}};
   for (auto arguments : verbs) {
     INFO(arguments[0]);
@@ -159,7 +208,8 @@ TEST_CASE("a weir that does not answer is status 1, with its address") {
     const run r = weir_with(arguments);
     CHECK(r.status == 1);
     CHECK(r.out.empty());
-    CHECK_THAT(r.err, Catch::Contains(admin));
+    CHECK(r.err == "weir: no connection to " + admin + " (Connection refused): is weir running? "
+                   "--admin URL names another address\n");
   }
 }
 
