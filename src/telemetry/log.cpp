@@ -89,6 +89,7 @@ std::string json_line(level l, std::string_view message, std::initializer_list<f
   std::string line = fmt::format(R"({{"time":"{}","level":"{}","message":)", now_text(), name(l));
   append_json_string(line, message);
   for (const field& f : fields) {
+    if (f.empty()) continue;
     line += ',';
     append_json_string(line, f.key());
     line += ':';
@@ -102,6 +103,7 @@ std::string plain_line(level l, std::string_view message, std::initializer_list<
                        std::uint64_t left_out) {
   std::string line = fmt::format("{} {:<7} {}", now_text(), name(l), message);
   for (const field& f : fields) {
+    if (f.empty()) continue;
     line.append(" ").append(f.key()).append("=");
     f.append_plain(line);
   }
@@ -136,7 +138,9 @@ void field::append_json(std::string& out) const {
     case kind::integer: out += std::to_string(integer_); return;
     case kind::boolean: out += integer_ != 0 ? "true" : "false"; return;
     // JSON has no infinities and no NaN.
-    case kind::number: out += std::isfinite(number_) ? fmt::format("{}", number_) : "null"; return;
+    case kind::number:
+      out += std::isfinite(number_) ? fmt::format("{:.12g}", number_) : "null";
+      return;
   }
 }
 

@@ -29,6 +29,7 @@ class field {
       : key_(key), integer_(static_cast<std::int64_t>(v)), kind_(kind::integer) {}
 
   std::string_view key() const noexcept { return key_; }
+  bool empty() const noexcept { return kind_ == kind::text && text_.empty(); }   // not written
   void append_json(std::string& out) const;    // the value
   void append_plain(std::string& out) const;   // quoted only when it holds blanks or quotes
 

@@ -1,6 +1,7 @@
 """Reloads: all or nothing, by every way to ask for one, and never at a batch's cost."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -10,7 +11,7 @@ import fake_worker
 import load
 import raw_client
 import yaml_text
-from harness import HEAVY, SLOW, Weir, WeirCase, basic_config, until
+from harness import HEAVY, SLOW, Weir, WeirCase, basic_config, run_command, until
 
 RELOADS = 1000 if HEAVY else 200 // SLOW
 
@@ -80,6 +81,40 @@ class ReloadTest(WeirCase):
         await weir.worker_is("w2", "up")
         metrics = await weir.metrics()
         self.assertEqual(metrics.sum("weir_config_last_reload_successful"), 1)
+
+    async def test_mistakes_of_a_refused_reload_stand_on_lines_of_their_own(self):
+        weir = await self.weir(basic_config([self.w1]))
+        bad = basic_config([self.w1])
+        bad["routs"], bad["thread"] = [], 2
+        weir.write(bad)
+        weir.signal(signal.SIGHUP)
+
+        async def refused():
+            return (await weir.get("/v1/status"))["config"]["last_reload_ok"] is False
+        await until(refused, "the reload refused")
+        for verb, before in (("status", "  "), ("events", "    ")):
+            _, out, _ = await run_command(verb, "--admin", weir.admin_url)
+            for key in ("routs", "thread"):
+                self.assertRegex(out, rf"(?m)^{before}\S*weir\.yaml:\d+:\d+: unknown key `{key}`")
+
+    async def test_what_may_not_be_meant_is_in_the_log_at_the_start_and_after_a_reload(self):
+        config = basic_config([self.w1])
+        config["pools"]["spare"] = {"workers": [self.w2.config()]}
+        weir = await self.weir(config)
+        self.assertEqual([line for line in weir.log if not line.startswith("{")], [])
+        warned = [line for line in weir.log if "pools.spare: is not used" in line]
+        self.assertEqual(len(warned), 1)
+        self.assertEqual(json.loads(warned[0])["level"], "warning")
+        config["state_dir"] = "state"
+        await weir.reload(config)
+        await weir.said("state_dir: has no effect in this version")
+
+    async def test_log_lines_hold_no_empty_members(self):
+        weir = await self.weir(basic_config([self.w1]))
+        await weir.reload()
+        await weir.said("reloaded")
+        for line in map(json.loads, weir.log):
+            self.assertNotIn("", line.values(), line)
 
     async def test_hup_reloads(self):
         weir = await self.weir(basic_config([self.w1]))

@@ -54,6 +54,21 @@ TEST_CASE("a logged line is JSON with time, level, message and its fields") {
   CHECK(line.at("time").back() == 'Z');
 }
 
+TEST_CASE("fields that hold no text are left out, and numbers are not longer than they are exact") {
+  for (const bool json : {true, false}) {
+    const collected all(json, level::debug, 20);
+    log(level::info, "m", {{"pool", ""}, {"worker", "w1"}, {"detail", std::string()},
+                           {"seconds", 60.00000000000001}, {"none", 0}});
+    REQUIRE(all.lines.size() == 1);
+    for (const char* left_out : {"pool", "detail", "000"}) {
+      INFO(all.lines[0]);
+      CHECK(all.lines[0].find(left_out, 30) == std::string::npos);
+    }
+    for (const char* there : {"worker", "seconds", "60", "none"})
+      CHECK(all.lines[0].find(there) != std::string::npos);
+  }
+}
+
 TEST_CASE("a plain line holds the message and key=value pairs, quoted where needed") {
   const collected all(false, level::debug, 20);
   log(level::info, "listening", {{"address", "127.0.0.1:8080"}, {"name", "front door"}});
