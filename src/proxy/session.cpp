@@ -23,7 +23,7 @@ bool trusts(const listener_plan& l, const std::string& peer) {
 
 session::session(hall& h, listener_ptr listener, int fd, const net::socket_address& peer)
     : in_(h), listener_(std::move(listener)), timer_(&session::plain_timer_fired, this),
-      peer_(net::address_text(peer)) {
+      peer_(net::address_text(peer)), accepted_(h.loop.now()) {
   client_.open(h.loop, fd);
   trusted_ = trusts(*listener_, peer_);
   listener_->connections->fetch_add(1, std::memory_order_relaxed);
@@ -104,6 +104,7 @@ net::task<session::after> session::serve_while_bytes(exchange& x) {
     // Pipelined requests must not keep the loop from everybody else.
     if (served % requests_per_turn == 0) co_await net::yield{in_.loop};
     x.begin(*this, in_.loop.now());
+    if (requests_ == 0) x.began = accepted_;   // what the handshake took is the request's too
     const head_outcome got = co_await read_head(x);
     if (got == head_outcome::nothing) co_return after::idle;
     if (got == head_outcome::failed) co_return after::close;

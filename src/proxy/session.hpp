@@ -59,6 +59,7 @@ class session {
   net::timer timer_;
   std::string peer_;
   std::uint32_t requests_ = 0;
+  const instant accepted_;
   exchange* carrying_ = nullptr;
   bool trusted_ = false, idle_ = false;
 };

@@ -46,11 +46,12 @@ struct access_record {
   std::string_view retried;               // why the last retry happened
   telemetry::outcome outcome = outcome::ok;
   std::string_view reason;                // a fixed word for what went wrong, such as "queue_full"
-  base::duration accept{-1};              // first byte of the head to its last
+  base::duration accept{-1};              // to the head's last byte: from the connection's accept
+                                          // for its first request, else from the head's first byte
   base::duration queue{-1};               // admitted to granted, all waits of the batch
   base::duration connect{-1};             // of the last attempt; 0 when a connection was reused
   base::duration first_byte{-1};          // of the last attempt: request sent to response head
-  base::duration total{-1};               // first byte of the head to the answer's last
+  base::duration total{-1};               // from where `accept` begins to the answer's last byte
   bool tls = false;
   bool reused = false;                    // the client's connection had carried a request before
 };

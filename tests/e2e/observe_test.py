@@ -148,6 +148,21 @@ class AccessLogTest(WeirCase):
             if outcome not in ("ok", "client_gone"):
                 self.assertTrue(line["reason"], line)
 
+    async def test_the_time_of_a_first_request_counts_from_the_connection(self):
+        w1 = await self.worker("w1")
+        weir = await self.weir(basic_config([w1]))
+        client = await self.client(weir.front)
+
+        async def accepted():
+            return (await weir.metrics()).sum("weir_connections", listener="front") == 1
+        await until(accepted, "the connection")      # which takes a while, as a handshake would
+        for _ in range(2):
+            self.assertEqual((await client.ask("GET")).status, 200)
+        first, second = await weir.logged(2)
+        self.assertEqual((first["reused"], second["reused"]), (False, True))
+        self.assertGreater(first["accept_ms"], 0)
+        self.assertGreaterEqual(first["total_ms"], first["accept_ms"])
+
     async def test_usr1_opens_the_file_again(self):
         w1 = await self.worker("w1")
         weir = await self.weir(basic_config([w1]))
