@@ -15,6 +15,7 @@ constexpr route table[] = {
     {"GET", "/readyz", need::open, false, read_ready},
     {"GET", "/metrics", need::open, false, read_metrics},
     {"GET", "/", need::open, false, read_page},
+    {"GET", "/v1", need::read, false, read_index},
     {"GET", "/v1/status", need::read, false, read_status},
     {"GET", "/v1/pools", need::read, false, read_pools},
     {"GET", "/v1/pools/*", need::read, false, read_pool},
@@ -126,7 +127,7 @@ void api::handle(const api_request& request, replier reply) const {
     return reply(make_problem(400, "bad-request", "the path holds a broken percent escape"));
   found route = find_route(surface_, request.method, path);
   if (route.allow.empty())
-    return reply(make_problem(404, "not-found", "no such path; see the admin API's list"));
+    return reply(make_problem(404, "not-found", "no such path; the admin API's GET /v1 has a list"));
   if (!route.to) return reply(method_not_allowed(route.allow));
   if (auto no = refuse(rules_, needed_for(*route.to, surface_), request)) return reply(*no);
   const bool registering = surface_ == surface::registration;

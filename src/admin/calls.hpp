@@ -39,6 +39,7 @@ void read_live(const call&);
 void read_ready(const call&);
 void read_metrics(const call&);
 void read_page(const call&);
+void read_index(const call&);
 void read_status(const call&);
 void read_pools(const call&);
 void read_pool(const call&);

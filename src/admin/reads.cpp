@@ -91,6 +91,14 @@ void read_page(const call& c) {
            {{"Content-Security-Policy", page_policy()}, {"Referrer-Policy", "no-referrer"}}});
 }
 
+void read_index(const call& c) {
+  json::object body;
+  json::array& calls = body["calls"].emplace_array();
+  for (const route& r : routes())
+    calls.push_back(json::object{{"method", r.method}, {"path", r.pattern}});
+  reply_json(c, body);
+}
+
 void read_status(const call& c) {
   json::object body = to_json(c.back.status(), c.back.ready());
   body["pools"] = pools_json(c);

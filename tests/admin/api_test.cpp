@@ -36,7 +36,7 @@ TEST_CASE("a change without the token is never carried out, on any route") {
 
 TEST_CASE("a path is 404, a wrong method 405 with what is allowed") {
   asking a;
-  for (const char* path : {"/nothing", "/v1", "/v1/", "/v1/pools/", "/v1/pools//workers",
+  for (const char* path : {"/nothing", "/v1/", "/v2", "/v1/pools/", "/v1/pools//workers",
                            "/v1/pools/loaders/workers/w1/drain/now", "/livez/", "//"}) {
     CAPTURE(path);
     CHECK(a.ask("GET", path).status == 404);
@@ -104,6 +104,7 @@ TEST_CASE("every path that users were promised is there, with what it needs") {
       {"GET", "/readyz", need::open, false},
       {"GET", "/metrics", need::open, false},
       {"GET", "/", need::open, false},
+      {"GET", "/v1", need::read, false},
       {"GET", "/v1/status", need::read, false},
       {"GET", "/v1/pools", need::read, false},
       {"GET", "/v1/workers", need::read, false},

@@ -1,4 +1,5 @@
 // The reads of the admin API (src/admin/reads.cpp).
+#include "admin/calls.hpp"
 #include "asking.hpp"
 
 using namespace weir;
@@ -36,6 +37,33 @@ TEST_CASE("the status tells the process, its listeners and its pools") {
   CHECK(s.at("listeners").at(0).at("connections") == 12);
   CHECK(s.at("pools").at(0).at("name") == "loaders");
   CHECK(s.at("pools").at(0).at("scale").at("desired") == 5);
+}
+
+TEST_CASE("the API lists its calls") {
+  asking a;
+  const auto calls = a.get("/v1").at("calls").as_array();
+  CHECK(calls.size() == routes().size());
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    CHECK(calls[i].at("method").as_string() == routes()[i].method);
+    CHECK(calls[i].at("path").as_string() == routes()[i].pattern);
+  }
+  const auto none = a.ask("GET", "/v1/none");
+  CHECK(none.status == 404);
+  CHECK(none.body.find("GET /v1 ") != std::string::npos);
+  CHECK(asking(surface::registration).ask("GET", "/v1").status == 404);
+}
+
+TEST_CASE("a pool with autoscaling tells how its hooks do") {
+  asking a;
+  a.back.hooks = {{"exec /bin/scale", hook_status::state::failing, 12.5, 3, "exit status 4"}};
+  const auto p = a.get("/v1/pools/loaders");
+  REQUIRE(p.at("hooks").as_array().size() == 1);
+  CHECK(p.at("hooks").at(0) == boost::json::value{{"hook", "exec /bin/scale"},
+                                                  {"state", "failing"},
+                                                  {"seconds", 12.5},
+                                                  {"failures", 3},
+                                                  {"detail", "exit status 4"}});
+  CHECK_FALSE(a.get("/v1/pools/loaders/scale").contains("hooks"));   // flat, for autoscalers
 }
 
 TEST_CASE("pools tell what waits and runs, and a time without end is null") {

@@ -8,7 +8,7 @@ import fake_worker
 import raw_client
 import receiver
 import wire
-from harness import WeirCase, basic_config, until
+from harness import WeirCase, basic_config, run_command, until
 
 PATIENCE = wire.DEADLINE + 25  # a decision is taken each 5 s
 
@@ -143,6 +143,39 @@ class ScaleOutTest(HooksCase):
         await until(lambda: os.path.exists(said), "the program's run", PATIENCE)
         with open(said, encoding="utf-8") as file:
             self.assertNotIn("socket:", file.read())
+
+    async def test_a_test_says_of_each_hook_what_happened_and_fails_when_one_did(self):
+        w1 = await self.worker("w1")
+        self.receiver.status = 500
+        hooks = [self.hook(), {"exec": {"command": ["/bin/false"]}},
+                 {"exec": {"command": ["/bin/true"]}}]
+        weir = await self.start([w1], self.scaling(hooks=hooks))
+        report = await weir.post("/v1/pools/loaders/scale/test", status=502)
+        self.assertIs(report["ok"], False)
+        self.assertEqual(report["detail"], "1 of 3 hooks took the test")
+        self.assertEqual(report["lines"], [
+            f"webhook {self.scaler.url}: failed, answered 500",
+            "exec /bin/false: failed, exit status 1", "exec /bin/true: delivered, exit status 0"])
+        code, out, err = await run_command("test-hooks", "loaders", "--admin", weir.admin_url)
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("exec /bin/false: failed, exit status 1\n", err)
+
+    async def test_the_status_says_since_when_a_hook_fails_and_why(self):
+        w1 = await self.worker("w1", fake_worker.Held())
+        self.receiver.status = 503
+        weir = await self.start([w1.config(slots=1)], self.scaling())
+        await self.backlog(weir)
+
+        async def hook(state):
+            hook, = (await weir.pool())["hooks"]
+            return hook if hook["state"] == state else None
+        failing = await until(lambda: hook("failing"), "a failed delivery", PATIENCE)
+        self.assertEqual(failing["detail"], "answered 503")
+        _, out, _ = await run_command("status", "--admin", weir.admin_url)
+        self.assertRegex(out, r"hook of loaders: webhook http://\S+, failing for .*: answered 503")
+        self.receiver.status = 204
+        delivering = await until(lambda: hook("delivering"), "a delivery", PATIENCE)
+        self.assertEqual((delivering["detail"], delivering["failures"]), ("answered 204", 0))
 
     async def test_a_test_delivery_is_marked_and_signed(self):
         w1 = await self.worker("w1")
