@@ -212,6 +212,16 @@ class Feed:
         }
 
 
+def in_short(feed, summary, good):
+    """One line for whoever reads no JSON."""
+    tables = summary["answered"]["tables"].values()
+    loaded, rows = (sum(t[key] for t in tables) for key in ("batches", "rows"))
+    verdict = "as planned" if good else "NOT AS PLANNED"
+    return (f"{verdict}: {loaded} batches with {rows} rows loaded,"
+            f" {feed.refused} broken ones refused, {feed.repeated} sent twice and not loaded twice,"
+            f" in {summary['seconds']} s")
+
+
 def arguments():
     parser = argparse.ArgumentParser(description="feed the example data through weir")
     parser.add_argument("--url", help="weir's front door")
@@ -240,7 +250,9 @@ def main():
     with open(options.summary or "/dev/stdout", "w", encoding="utf-8") as file:
         json.dump(summary, file, indent=2)
         file.write("\n")
-    return 0 if summary["answered"] == summary["expected"] and not feed.failures else 1
+    good = summary["answered"] == summary["expected"] and not feed.failures
+    print(in_short(feed, summary, good), file=sys.stderr)
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

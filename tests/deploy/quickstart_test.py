@@ -39,6 +39,39 @@ def processes_that_name(folder):
     return found
 
 
+class ArgumentsTest(unittest.TestCase):
+    """quickstart.sh refuses what it does not know before it installs or builds anything."""
+
+    def run_shell(self, *arguments):
+        tools = tempfile.TemporaryDirectory()
+        self.addCleanup(tools.cleanup)
+        os.symlink("/usr/bin/sed", os.path.join(tools.name, "sed"))    # no apt-get, no cmake
+        return subprocess.run(["/bin/bash", str(DEPLOY / "quickstart.sh"), *arguments], text=True,
+                              timeout=60, env={"PATH": tools.name}, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+
+    def test_what_is_wrong_is_told_with_status_2(self):
+        for arguments, words in ((("--bogus",), "--bogus"), (("--rows", "5"), "20000"),
+                                 (("--rows=5",), "20000"), (("--rows", "many"), "whole number"),
+                                 (("--rows",), "value"), (("--dir",), "value"), (("extra",), "extra")):
+            with self.subTest(arguments=arguments):
+                done = self.run_shell(*arguments)
+                self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+                self.assertIn(words, done.stderr)
+
+    def test_help_is_every_argument_with_status_0(self):
+        done = self.run_shell("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for word in ("--once", "--rows", "--dir", "--stop", "8080"):
+            self.assertIn(word, done.stdout)
+        self.assertNotIn("set -", done.stdout)
+
+    def test_the_fewest_rows_are_those_of_the_course(self):
+        shell = re.search(r"^rows_min=(\d+)", (DEPLOY / "quickstart.sh").read_text(), re.M)
+        course = re.search(r"^ROWS_MIN = (\d+)", (DEPLOY / "quickstart.py").read_text(), re.M)
+        self.assertEqual(shell[1], course[1])
+
+
 class QuickstartTest(unittest.TestCase):
     def setUp(self):
         if not os.access(WEIR, os.X_OK):
