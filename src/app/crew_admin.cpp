@@ -174,7 +174,7 @@ void crew::collect(telemetry::sink& out) const {
   hits("queue.max_batches", v.refused_batches);
   hits("queue.max_bytes", v.refused_bytes);
   hits("workers_max", v.refused_workers);
-  hits("queue.tenants_max", v.tenants_folded);
+  hits("queue.max_tenants", v.tenants_folded);
   hits("retry_budget", v.retries_denied);
   hits("autoscale.never_came", v.never_came);
   using state = core::worker_state;

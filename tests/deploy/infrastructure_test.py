@@ -208,6 +208,23 @@ class UnitAndImageTest(unittest.TestCase):
         for key in ("NoNewPrivileges", "PrivateTmp", "ProtectHome", "MemoryDenyWriteExecute"):
             self.assertEqual(service[key], "yes", key)
 
+    def test_the_documents_that_the_unit_names_are_those_that_the_readme_installs(self):
+        named = re.search(r"^Documentation=(.*)$", (DEPLOY / "weir.service").read_text(), re.M)[1]
+        readme = (DEPLOY / "README.md").read_text()
+        for place in named.split():
+            path = place.removeprefix("file://")
+            found = re.search(rf"install -Dm 644 (\S+) {re.escape(path)}", readme)
+            self.assertTrue(found, path)
+            self.assertTrue((SOURCE / found[1]).is_file(), found[1])
+
+    def test_an_image_is_built_without_what_stands_around_on_this_machine(self):
+        left_out = (SOURCE / ".dockerignore").read_text().split("\n")
+        for name in (".git", "build", "state", "**/__pycache__"):
+            self.assertIn(name, left_out)
+        for line in re.findall(r"^COPY (?!--)(.*)$", (DEPLOY / "Dockerfile").read_text(), re.M):
+            for path in line.split()[:-1]:
+                self.assertNotIn(path.split("/")[0], left_out)
+
     def test_the_images_are_not_run_as_root_and_copy_what_there_is(self):
         text = (DEPLOY / "Dockerfile").read_text()
         stages = re.split(r"^FROM .* AS (\w+)$", text, flags=re.M)[1:]
