@@ -76,6 +76,18 @@ TEST_CASE("a batch that has left says where it ran and how that ended") {
   CHECK_THAT(k.p.explain("b-3", at(20)), Contains("cancelled"));
 }
 
+TEST_CASE("with several tenants the place is said to be about, and in which order the list is") {
+  pool_kit k;
+  k.add("w1");
+  k.admit(0);
+  k.admit(0, {.tenant_hash = 1, .tenant = "a", .label = "b-1"});
+  CHECK_THAT(k.p.explain("b-1", at(1)), !Contains("Tenants take turns"));
+  k.admit(0, {.tenant_hash = 2, .tenant = "b", .label = "b-2"});
+  for (const char* label : {"b-1", "b-2"})
+    CHECK_THAT(k.p.explain(label, at(1)),
+               Contains("behind about") && Contains("Tenants take turns; the queue's listing"));
+}
+
 TEST_CASE("why nobody serves is told in numbers, with what scaling does about it") {
   pool_settings s = plain_settings();
   s.health.kind = probe_kind::tcp;
