@@ -127,7 +127,7 @@ void api::handle(const api_request& request, replier reply) const {
     return reply(make_problem(400, "bad-request", "the path holds a broken percent escape"));
   found route = find_route(surface_, request.method, path);
   if (route.allow.empty())
-    return reply(make_problem(404, "not-found", "no such path; the admin API's GET /v1 has a list"));
+    return reply(make_problem(404, "not-found", "no such path; GET /v1 of the admin API has all"));
   if (!route.to) return reply(method_not_allowed(route.allow));
   if (auto no = refuse(rules_, needed_for(*route.to, surface_), request)) return reply(*no);
   const bool registering = surface_ == surface::registration;

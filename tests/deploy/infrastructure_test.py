@@ -260,7 +260,7 @@ class AcceptedTest(unittest.TestCase):
         (self.folder / "hook.secret").write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
         text = (DEPLOY / "quickstart.yaml.in").read_text().replace("@DIR@", str(self.folder))
         text = re.sub(r"@\w+_PORT@", "0", text)
-        self.accepts(re.sub(r"@\w+_URL@", "http://127.0.0.1:9001", text))
+        self.accepts(re.sub(r"@(\w+)_URL@", r"http://\1.example:9001", text))
 
     def test_the_configuration_of_the_config_map(self):
         for name in ("admin", "registration"):

@@ -53,7 +53,8 @@ class ArgumentsTest(unittest.TestCase):
     def test_what_is_wrong_is_told_with_status_2(self):
         for arguments, words in ((("--bogus",), "--bogus"), (("--rows", "5"), "20000"),
                                  (("--rows=5",), "20000"), (("--rows", "many"), "whole number"),
-                                 (("--rows",), "value"), (("--dir",), "value"), (("extra",), "extra")):
+                                 (("--rows",), "value"), (("--dir",), "value"),
+                                 (("extra",), "extra")):
             with self.subTest(arguments=arguments):
                 done = self.run_shell(*arguments)
                 self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
