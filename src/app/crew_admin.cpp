@@ -176,6 +176,7 @@ void crew::collect(telemetry::sink& out) const {
   hits("workers_max", v.refused_workers);
   hits("queue.max_tenants", v.tenants_folded);
   hits("retry_budget", v.retries_denied);
+  hits("busy_rest_max", v.rests_cut);
   hits("autoscale.never_came", v.never_came);
   using state = core::worker_state;
   const auto all = with([](core::pool& p, instant t) { return p.workers(t); });

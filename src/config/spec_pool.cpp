@@ -317,6 +317,10 @@ std::vector<key> pool_keys() {
       leaf<&pool::settings, &P::busy_rest_min>(
           "busy_rest_min", span(0s, 1h),
           "A busy worker gets nothing for its Retry-After, and at least for this."),
+      leaf<&pool::settings, &P::busy_rest_max>(
+          "busy_rest_max", span(1s, 24h),
+          "The longest that a busy worker gets nothing, whatever its Retry-After says.",
+          "It gets batches again after this."),
       leaf<&pool::settings, &P::workers_max>("workers_max", count(1, 65536),
                                              "Workers, those that registered included.",
                                              "A registration gets 503."),

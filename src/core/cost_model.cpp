@@ -7,7 +7,9 @@ namespace weir::core {
 namespace {
 
 // One absurd declaration must leave the sum over the others exact enough when it goes.
-constexpr double units_max = 1e15;
+constexpr double units_max = 1e15, units_min = 1e-6;
+// A declaration that is off by more than e^3 = 20 times tells of its client, not of the route.
+constexpr double log_k_reach = 3;
 
 double bounded_exp(double log_seconds) noexcept {
   return std::exp(std::clamp(log_seconds, cost_model::log_min, cost_model::log_max));
@@ -29,7 +31,8 @@ std::string_view cost_model::route_name(std::uint32_t route) const noexcept {
 cost_estimate cost_model::estimate(std::uint32_t route, double units) const noexcept {
   cost_estimate e;
   e.has_units = units > 0 && std::isfinite(units);
-  if (e.has_units) e.units = units, e.log_units = units == 1 ? 0 : std::log(units);
+  if (e.has_units) e.units = std::clamp(units, units_min, units_max);
+  if (e.has_units && e.units != 1) e.log_units = std::log(e.units);
   e.log_seconds = std::clamp(predict(route, e), log_min, log_max);
   e.seconds = std::exp(e.log_seconds);
   return e;
@@ -47,7 +50,7 @@ void cost_model::waits(std::uint32_t route, const cost_estimate& e, int sign) no
   backlog& b = routes_[route].waiting;
   (e.has_units ? b.with_units : b.without) += sign;
   // Sums of doubles drift; when nothing is left is the moment to start anew.
-  const double units = b.units + sign * std::min(e.units, units_max);
+  const double units = b.units + sign * e.units;
   b.units = b.with_units == 0 ? 0 : std::max(0.0, units);
 }
 
@@ -81,7 +84,7 @@ void cost_model::learn(std::uint32_t route, const cost_estimate& e, double log_s
   if (route >= routes_.size()) return;
   route_model& r = routes_[route];
   r.log_seconds.add(log_seconds);
-  if (e.has_units) r.log_k.add(log_seconds - e.log_units);
+  if (e.has_units) r.log_k.add_within(log_seconds - e.log_units, log_k_reach);
 }
 
 }  // namespace weir::core

@@ -6,6 +6,7 @@
 // waiting_seconds(), and stays finite whatever a client declares.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,6 +21,12 @@ class running_mean {
   void add(double value) noexcept {
     if (count_ < window) ++count_;
     mean_ += (value - mean_) / count_;
+  }
+  // A value beyond mean +- `reach` counts as one at that distance, once there is a mean to speak of:
+  // one absurd value must not move it far (winsorising: Dixon 1960).
+  void add_within(double value, double reach) noexcept {
+    const bool knows = count_ >= window / 4;
+    add(knows ? std::clamp(value, mean_ - reach, mean_ + reach) : value);
   }
   double value() const noexcept { return mean_; }
   std::uint32_t count() const noexcept { return count_; }  // stops at `window`

@@ -47,6 +47,13 @@ void fair_share::charge(std::uint32_t a, double cost) {
   sweep();
 }
 
+void fair_share::owe(std::uint32_t a, double cost) {
+  tenant& acc = accounts_[a];
+  acc.tag += cost / acc.weight;
+  largest_tag_ = std::max(largest_tag_, acc.tag);
+  if (turn_.contains(a)) turn_.set(a, {acc.tag, ++readied_});
+}
+
 void fair_share::refund(std::uint32_t a, double cost) {
   tenant& acc = accounts_[a];
   acc.tag = std::max(virtual_time_, acc.tag - cost / acc.weight);

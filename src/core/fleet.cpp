@@ -73,6 +73,7 @@ void fleet::undrain(worker_id id, drain_order by, instant now) {
   if (!w) return;
   (by == drain_order::by_operator ? w->drained_by_operator : w->drained_by_scaling) = false;
   if (!w->draining()) w->reason.clear();
+  if (by == drain_order::by_operator) w->resting = false;   // whoever says so knows better
   sync(id.index, now);
 }
 
@@ -229,7 +230,9 @@ void fleet::wake_up(worker& w) noexcept {
 void fleet::rest(worker_id id, duration d, instant now) {
   worker* w = workers_.find(id);
   if (!w) return;
-  const instant until = base::after(now, std::max(d, settings_.busy_rest_min));
+  const duration longest = std::max(settings_.busy_rest_min, settings_.busy_rest_max);
+  rests_cut_ += d > longest;
+  const instant until = base::after(now, std::clamp(d, settings_.busy_rest_min, longest));
   w->rest_until = w->resting ? std::max(w->rest_until, until) : until;
   w->resting = true;
   sync(id.index, now);

@@ -142,6 +142,7 @@ class fleet {
   // (m_pool) is the cost model's to correct.
   double speed() const noexcept;
   std::uint64_t refused_workers() const noexcept { return refused_workers_; }
+  std::uint64_t rests_cut() const noexcept { return rests_cut_; }   // by busy_rest_max
   // From all attempts; the soonest is 0 when a worker of the tier in use has a free slot.
   outlook look(instant now) const noexcept;
 
@@ -193,7 +194,7 @@ class fleet {
   instant ramps_from_ = base::never;  // first joins before this instant are not ramped
   double speed_ = 0;        // of the serving workers' open slots
   std::uint32_t staying_ = 0, in_flight_ = 0;
-  std::uint64_t refused_workers_ = 0;
+  std::uint64_t refused_workers_ = 0, rests_cut_ = 0;
   bool outage_ = false;
 };
 

@@ -306,10 +306,18 @@ verdict pool::state::conclude(batch_id id, batch& b, const attempt_report& repor
   return end(id, report, closed ? refusal::closing : refusal::retries_exhausted, now);
 }
 
+// What it took beyond its estimate its tenant owes too: small declarations must not buy turns.
+void pool::state::settle_account(const batch& b, instant now) {
+  const attempt& a = fleet.at(b.running);
+  const double rate = a.est_seconds / a.expected_seconds;
+  const double beyond = base::to_seconds(now - a.started) * rate - b.cost.seconds;
+  if (beyond > 0) queue.tenants().owe(b.account, beyond);
+}
+
 // It used the worker: that was no waiting, and the tenant had its turn.
-void pool::state::spend_attempt(batch& b, instant now) noexcept {
+void pool::state::spend_attempt(batch& b, instant now) {
   ++b.record.attempts;
-  b.charged = false;
+  if (std::exchange(b.charged, false)) settle_account(b, now);
   if (b.wait_left != base::forever) b.wait_left -= b.since - b.since_waiting;
   b.since_waiting = now;
 }

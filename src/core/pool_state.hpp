@@ -62,7 +62,8 @@ struct pool::state {
   void learn(const batch& b, instant now);
   retry_way way_on(const batch& b, const attempt_report& report) const noexcept;
   void free_slot(batch& b, const attempt_report& report, instant now);
-  void spend_attempt(batch& b, instant now) noexcept;
+  void spend_attempt(batch& b, instant now);
+  void settle_account(const batch& b, instant now);
   verdict conclude(batch_id id, batch& b, const attempt_report& report, instant now);
   verdict move_on(batch_id id, batch& b, const attempt_report& report, worker_id on, instant now);
   verdict try_later(batch_id id, batch& b, const attempt_report& report, worker_id on, instant now);

@@ -58,6 +58,7 @@ pool_view pool::view(instant now) const {
   v.tenants_folded = s.queue.tenants().folded();
   v.retries_denied = s.budget.denied();
   v.bounces = s.bounces;
+  v.rests_cut = s.fleet.rests_cut();
   return v;
 }
 

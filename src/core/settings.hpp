@@ -86,6 +86,7 @@ struct pool_settings {
   duration slow_start = 60s;       // 0: off
   duration abandoned_hold = 30s;   // an abandoned attempt's slot counts as taken at most this long
   duration busy_rest_min = 100ms;  // a busy worker gets nothing for its Retry-After, at least this
+  duration busy_rest_max = std::chrono::minutes(5);   // and at most this
   std::uint32_t workers_max = 4096;
 };
 

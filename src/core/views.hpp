@@ -78,6 +78,7 @@ struct pool_view {
   std::uint64_t refused_batches = 0;      // by batches_max
   std::uint64_t refused_bytes = 0;        // by bytes_max
   std::uint64_t refused_workers = 0;      // by workers_max
+  std::uint64_t rests_cut = 0;            // of busy workers, by busy_rest_max
   std::uint64_t tenants_folded = 0;       // by tenants_max
   std::uint64_t retries_denied = 0;       // by the budget
   std::uint64_t bounces = 0;

@@ -197,6 +197,7 @@ const std::string shown = R"json({
       },
       "abandoned_hold": "30s",
       "busy_rest_min": "100ms",
+      "busy_rest_max": "5m",
       "workers_max": 4096,
       "resolve_interval": "30s",
       "tls": {

@@ -125,7 +125,7 @@ TEST_CASE("a pool's further keys arrive in their members") {
   const auto p = with_pool(
       "ejection: {outage_share: 60%}, "
       "queue: {priority_step: 11s, cost_weight: 2.5, max_tenants: 12}, "
-      "abandoned_hold: 13s, busy_rest_min: 14ms, workers_max: 15, resolve_interval: 16s, "
+      "abandoned_hold: 13s, busy_rest_min: 14ms, busy_rest_max: 21m, workers_max: 15, resolve_interval: 16s, "
       "autoscale: {slots_per_worker: 17}");
   CHECK(p.settings.ejection.outage_share == Approx(0.6));
   CHECK(p.settings.queue.priority_step == 11s);
@@ -133,6 +133,7 @@ TEST_CASE("a pool's further keys arrive in their members") {
   CHECK(p.settings.queue.tenants_max == 12);
   CHECK(p.settings.abandoned_hold == 13s);
   CHECK(p.settings.busy_rest_min == 14ms);
+  CHECK(p.settings.busy_rest_max == 21min);
   CHECK(p.settings.workers_max == 15);
   CHECK(p.resolve_interval == 16s);
   REQUIRE(p.settings.autoscale);

@@ -36,6 +36,28 @@ TEST_CASE("seconds follow units by what the route's batches took") {
   for (double units : {1.0, 50.0, 1e4}) CHECK(m.estimate(r, units).seconds == Approx(units * 0.02));
 }
 
+TEST_CASE("one absurd declaration moves what a route learned by no more than a sixth") {
+  for (const double absurd : {1e-300, 1e-9, 1e300}) {
+    INFO("declared " << absurd);
+    cost_model m;
+    const auto r = m.route("a");
+    for (int i = 0; i < 200; ++i) take(m, r, 1000, 0.01);
+    take(m, r, absurd, 0.01);
+    CHECK(m.estimate(r, 1000).seconds == Approx(0.01).epsilon(0.17));
+    for (int i = 0; i < 20; ++i) take(m, r, absurd, 0.01);   // a client that goes on so
+    CHECK(m.estimate(r, 1000).seconds < 1);
+    CHECK(m.estimate(r, 1000).seconds > 0.0001);
+  }
+}
+
+TEST_CASE("a route that really became slower is learned within two dozen batches") {
+  cost_model m;
+  const auto r = m.route("a");
+  for (int i = 0; i < 200; ++i) take(m, r, 1000, 0.01);
+  for (int i = 0; i < 60; ++i) take(m, r, 1000, 1);   // a hundred times
+  CHECK(m.estimate(r, 1000).seconds == Approx(1).epsilon(0.3));
+}
+
 TEST_CASE("the learned factor is the mean of logs: doublings and halvings cancel out") {
   cost_model m;
   const auto r = m.route("a");

@@ -130,6 +130,22 @@ TEST_CASE("a busy worker rests for its Retry-After, at least busy_rest_min") {
   }
 }
 
+TEST_CASE("a worker rests no longer than busy_rest_max, and not at all once it is undrained") {
+  bench b;
+  const auto w = b.add("w1");
+  b.f.rest(w, 1000h, at(0));
+  CHECK(b.f.rests_cut() == 1);
+  b.run_until(299);
+  CHECK_FALSE(b.f.any_free());
+  b.run_until(300);
+  CHECK(b.pick() == w);
+  b.f.rest(w, 60s, at(300));
+  CHECK_FALSE(b.f.any_free());
+  b.f.drain(w, drain_order::by_operator, "look at it", at(301));
+  b.f.undrain(w, drain_order::by_operator, at(302));
+  CHECK(b.pick() == w);
+}
+
 TEST_CASE("a shorter rest does not cut a longer one") {
   bench b;
   const auto w = b.add("w1");

@@ -83,7 +83,7 @@ TEST_CASE("in the steady state no call allocates: free slots, a backlog, tenants
     traffic t(k, r.tenants);
     t.level = static_cast<std::size_t>(4 * r.workers + r.backlog);
     while (k.p.waiting() + k.p.running() < t.level) t.admit();
-    for (int i = 0; i < 5000; ++i) t.round();
+    for (int i = 0; i < 20000; ++i) t.round();   // until tables and names have grown
     const std::size_t before = weir::test::allocations;
     for (int i = 0; i < 5000; ++i) t.round();
     CHECK(weir::test::allocations == before);

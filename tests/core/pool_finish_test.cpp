@@ -1,4 +1,5 @@
 // What becomes of a batch whose attempt ended: the whole grid of ends, then each rule alone.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "core/pool.hpp"
@@ -355,6 +356,32 @@ TEST_CASE("what a worker took is learned from successes only") {
     if (a.what == admission::kind::granted)
       CHECK(a.grant.expected_seconds == Approx(end == attempt_end::succeeded ? 5 : 1).epsilon(0.3));
   }
+}
+
+TEST_CASE("a tenant that declares too little still gets only its share of the worker") {
+  pool_kit k;
+  k.add("w1");
+  const auto route = k.p.route("r");
+  double now = 0;
+  for (int i = 0; i < 20; ++i) {   // 1000 units are a second here
+    const auto a = k.admit(now, {.route = route, .units = 1000});
+    k.finish(a.batch, attempt_end::succeeded, ++now);
+  }
+  batch_id runs = k.admit(now, {.route = route, .units = 1000}).batch;
+  std::vector<batch_id> liars;
+  for (int i = 0; i < 40; ++i) {
+    k.admit(now, {.route = route, .tenant_hash = 1, .tenant = "honest", .units = 1000});
+    const batch_facts lie{.route = route, .tenant_hash = 2, .tenant = "liar", .units = 0.0001};
+    liars.push_back(k.admit(now, lie).batch);
+  }
+  int served_liars = 0;
+  for (int i = 0; i < 40; ++i) {
+    k.finish(runs, attempt_end::succeeded, ++now);
+    runs = k.grants().at(0).batch;
+    served_liars += std::ranges::find(liars, runs) != liars.end();
+  }
+  CHECK(served_liars >= 15);
+  CHECK(served_liars <= 25);
 }
 
 }  // namespace weir::core::test
