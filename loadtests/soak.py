@@ -330,6 +330,8 @@ class Soak:
         sums = self.weir.counters.sums()
         stats = [json.loads(await ask(port, "/stats")) for port in self.workers]
         code, log_lines = await self._end()
+        with open(os.path.join(self.folder, "memory.json"), "w", encoding="ascii") as file:
+            json.dump(samples, file)
         log = books.AccessLog(os.path.join(self.folder, "access*.log"))
         print(f"{sum(log.reasons.values())} requests, {log.attempts} attempts; "
               f"{self.weir.reloads} reloads, {self.weir.rotations} rotations; weir's answers: "
@@ -371,7 +373,7 @@ def read_options():
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     parser.add_argument("--weir", default="build/release/weir")
     parser.add_argument("--programs", default="build/loadtests")
-    parser.add_argument("--keep", metavar="FOLDER", help="keep logs and configuration there")
+    parser.add_argument("--keep", metavar="FOLDER", help="a new one, for all logs and samples")
     return parser.parse_args()
 
 
@@ -380,9 +382,10 @@ def main():
     machine.raise_limits()
     print(f"seed {options.seed}", flush=True)
     with contextlib.ExitStack() as stack:
-        folder = options.keep or stack.enter_context(
+        if options.keep:
+            os.makedirs(options.keep)   # a new one: what lies there would be read as this run's
+        folder = os.path.abspath(options.keep) if options.keep else stack.enter_context(
             tempfile.TemporaryDirectory(prefix="weir-soak-"))
-        os.makedirs(folder, exist_ok=True)
         certify(folder)
         verdict = asyncio.run(Soak(options, folder, stack).run())
     verdict.print()
