@@ -192,11 +192,21 @@ async def until(holds, what, patience=60):
     raise TimeoutError(f"no {what} within {patience} s")
 
 
+def written(pid):
+    """Bytes of memory that the process has written to, and shares with nobody. Clean pages are those
+    of its program file: whether they count as shared depends on who else runs it."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("Private_Dirty:"):
+                return int(line.split()[1]) * 1024
+    raise machine.Failed("no Private_Dirty in smaps_rollup")
+
+
 # --- what is done to weir meanwhile --------------------------------------------------------------
 async def sample(weir):
     """Memory and metrics, each second."""
     while True:
-        weir.memory.append(machine.memory(weir.pid)["private"])
+        weir.memory.append(written(weir.pid))
         await weir.scrape()
         await asyncio.sleep(1)
 
