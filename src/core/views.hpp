@@ -17,7 +17,9 @@ namespace weir::core {
 struct queue_place {
   std::uint64_t position = 0;    // batches ahead of it
   double cost_ahead = 0;
-  double eta_seconds = 0;        // until its grant, from how fast the backlog drains; may be inf
+  double eta_seconds = 0;        // about, until its grant, from how fast the backlog drains; no
+                                 // longer than it may wait
+  bool in_time = false;          // a grant is expected before its wait ends
   bool exact = false;
   bool delayed = false;          // backing off before a retry
 };
@@ -47,6 +49,7 @@ struct queue_item {
   double waited_seconds = 0;
   double cost = 0;
   std::uint8_t urgency = 3;
+  queue_place place{};
 };
 
 struct queue_page {

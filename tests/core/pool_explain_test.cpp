@@ -26,13 +26,14 @@ TEST_CASE("a batch that runs: where, since when, against what was expected") {
 
 TEST_CASE("a batch that waits says behind how much, and why") {
   struct row {
-    const char* reason;
+    const char *reason, *start;
     void (*prepare)(pool_kit&, worker_id);
   };
   const row rows[] = {
-      {"Every open slot is taken", [](pool_kit&, worker_id) {}},
-      {"The pool is paused", [](pool_kit& k, worker_id) { k.p.pause(at(1)); }},
-      {"No worker serves now: w1 is draining",
+      {"Every open slot is taken", "Its start is expected in about ", [](pool_kit&, worker_id) {}},
+      {"The pool is paused", "No start is expected before its wait ends, in 298 s.",
+       [](pool_kit& k, worker_id) { k.p.pause(at(1)); }},
+      {"No worker serves now: w1 is draining", "No start is expected before its wait ends",
        [](pool_kit& k, worker_id w) { k.p.drain(w, "", at(1)); }},
   };
   for (const row& r : rows) {
@@ -46,6 +47,7 @@ TEST_CASE("a batch that waits says behind how much, and why") {
     CHECK_THAT(text, Contains(r.reason));
     CHECK_THAT(text, Contains("behind 1 batch with 1.00 s of work"));
     CHECK_THAT(text, Contains("for 2.00 s"));
+    CHECK_THAT(text, Contains(r.start));
   }
 }
 
