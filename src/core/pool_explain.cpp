@@ -148,7 +148,10 @@ std::string pool::state::explain_run(const batch& b, instant now) const {
 
 std::string pool::state::explain_end(const ending& e) const {
   std::string text = "Left the pool " + seconds_text(e.total) + " after it came";
-  if (e.why != refusal::none) text += ", given up on: " + std::string(name(e.why));
+  if (e.why == refusal::retry_budget)
+    text += ", not tried again because the pool's retry_budget was used up";
+  else if (e.why != refusal::none)
+    text += ", given up on: " + std::string(name(e.why));
   if (!e.worker) return text + ". It never ran.";
   return text + ". Attempt " + std::to_string(e.attempts) + ", its last, ran on " +
          name_of(fleet, e.worker) + " for " + seconds_text(e.last_ran) + " and " +

@@ -72,6 +72,8 @@ std::string why_refused(core::refusal why, exchange& x) {
     case core::refusal::none: break;
   }
   return {};
+    case core::refusal::retry_budget:
+      return "the attempt failed, and the pool's retry_budget was used up";
 }
 
 // Always false: there is no slot.

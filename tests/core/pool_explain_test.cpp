@@ -78,6 +78,23 @@ TEST_CASE("a batch that has left says where it ran and how that ended") {
   CHECK_THAT(k.p.explain("b-3", at(20)), Contains("cancelled"));
 }
 
+TEST_CASE("a batch that the retry budget ended says so, with and without an answer to relay") {
+  for (const bool has_response : {false, true}) {
+    pool_settings s = plain_settings();
+    s.retry_budget = {.ratio = 0, .min = 0};
+    pool_kit k(s);
+    k.add("w1"), k.add("w2");
+    const auto a = k.admit(0, {.label = "b-1"});
+    attempt_report r;
+    r.may_retry = true;
+    r.has_response = has_response;
+    const verdict v = k.p.finish(a.batch, r, at(1));
+    CHECK((v.what == verdict::kind::done) == has_response);
+    if (!has_response) CHECK(v.why == refusal::retry_budget);
+    CHECK_THAT(k.p.explain("b-1", at(2)), Contains("the pool's retry_budget was used up"));
+  }
+}
+
 TEST_CASE("with several tenants the place is said to be about, and in which order the list is") {
   pool_kit k;
   k.add("w1");
@@ -123,7 +140,7 @@ TEST_CASE("every end has its words, and every enumerator a name of its own") {
     CHECK(name(r.end) != "unknown");
   }
   for (int s = 0; s < 7; ++s) CHECK(name(static_cast<worker_state>(s)) != "unknown");
-  for (int r = 0; r < 10; ++r) CHECK(name(static_cast<refusal>(r)) != "unknown");
+  for (int r = 0; r < 11; ++r) CHECK(name(static_cast<refusal>(r)) != "unknown");
   CHECK(name(static_cast<refusal>(99)) == "unknown");
 }
 
