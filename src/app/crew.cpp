@@ -63,9 +63,14 @@ bool crew::gone() const {
 // --- who is in it -------------------------------------------------------------------------------
 
 crew::roster::iterator crew::find(std::string_view worker) {
-  for (auto m = members_.begin(); m != members_.end(); ++m)
-    if (!m->second.leaving && m->second.settings.settings.name == worker) return m;
-  return members_.end();
+  const auto m = std::as_const(*this).find(worker);
+  return members_.erase(m, m);   // the same place, to be changed
+}
+
+crew::roster::const_iterator crew::find(std::string_view worker) const {
+  return std::ranges::find_if(members_, [&](const auto& m) {
+    return !m.second.leaving && m.second.settings.settings.name == worker;
+  });
 }
 
 core::worker_id crew::add(config::worker w, std::function<bool(std::string_view)> allowed) {
@@ -158,6 +163,25 @@ void crew::apply(config::pool settings, tls_client tls) {
 }
 
 void crew::apply_workers(const std::vector<config::worker>& wanted) {
+std::vector<config::change> crew::comes_again(const config::pool& wanted) const {
+  std::vector<config::change> all;
+  if (retiring_) return all;   // the whole pool comes back
+  for (const config::worker& w : settings_.workers) {
+    const auto stays = [&](const config::worker& o) {
+      return o.settings.name == w.settings.name && o.url == w.url;
+    };
+    const auto m = find(w.settings.name);
+    if (std::ranges::none_of(wanted.workers, stays)) continue;
+    if (m == members_.end())
+      all.push_back(config::restored(name(), w.settings.name, "removed through the API"));
+    else if (m->second.registered)
+      all.push_back(config::restored(name(), w.settings.name,
+                                     "removed through the API; the one that registered under its "
+                                     "id drains"));
+  }
+  return all;
+}
+
   std::vector<std::string> keep;
   for (const config::worker& w : wanted) {
     keep.push_back(w.settings.name);

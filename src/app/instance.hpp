@@ -87,6 +87,7 @@ class instance final : public admin::backend {
   void prepare_pool(const config::pool& c, prepared& p);
   static void discard(prepared& p);
   admin::answer<admin::change_report> apply(config::settings wanted);
+  std::vector<config::change> changes_to(const config::settings& wanted) const;
   void apply_pools(const config::settings& wanted, prepared& p);
   void apply_listeners(const config::settings& wanted, prepared& p);
   void apply_surfaces(const config::settings& wanted);
