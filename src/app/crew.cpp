@@ -79,6 +79,7 @@ core::worker_id crew::add(config::worker w, std::function<bool(std::string_view)
   if (!id) return id;
   member& m = members_[id];
   m.settings = std::move(w);
+  (void)ejections(m.settings.settings.name);   // 0 from the start, so that a rise can be seen
   follow(id, m, std::move(allowed));
   return id;
 }
@@ -162,7 +163,6 @@ void crew::apply(config::pool settings, tls_client tls) {
   for (auto& [id, m] : members_) aim(id, m, m.target ? m.target->addresses : m.watch.list());
 }
 
-void crew::apply_workers(const std::vector<config::worker>& wanted) {
 std::vector<config::change> crew::comes_again(const config::pool& wanted) const {
   std::vector<config::change> all;
   if (retiring_) return all;   // the whole pool comes back
@@ -182,6 +182,7 @@ std::vector<config::change> crew::comes_again(const config::pool& wanted) const 
   return all;
 }
 
+void crew::apply_workers(const std::vector<config::worker>& wanted) {
   std::vector<std::string> keep;
   for (const config::worker& w : wanted) {
     keep.push_back(w.settings.name);
@@ -243,8 +244,11 @@ void crew::take(core::effects out) {
 void crew::count_event(const core::event& e) {
   if (e.what != core::event::kind::worker_state_changed || e.to != core::worker_state::ejected)
     return;
-  s_.metrics.counter(telemetry::names::ejections, {{"pool", name()}, {"worker", e.worker_name}})
-      ->add(s_.shard);
+  ejections(e.worker_name)->add(s_.shard);
+}
+
+std::shared_ptr<telemetry::counter> crew::ejections(const std::string& worker) const {
+  return s_.metrics.counter(telemetry::names::ejections, {{"pool", name()}, {"worker", worker}});
 }
 
 probe::target crew::probe_target(const member& m) const {

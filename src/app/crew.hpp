@@ -107,6 +107,9 @@ class crew {
   void start_probe(core::worker_id id);
   probe::target probe_target(const member& m) const;
   void count_event(const core::event& e);
+  std::shared_ptr<telemetry::counter> ejections(const std::string& worker) const;
+  std::shared_ptr<telemetry::counter> hook_calls(core::scale_decision::direction way,
+                                                 scale::hook_outcome what) const;
   template <class Use>
   auto with(Use use) const {
     return gate_->with(net::loop::read_clock(), std::move(use));
