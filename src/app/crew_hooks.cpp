@@ -58,7 +58,7 @@ void crew::test_hooks(admin::done<admin::change_report> told) {
   core::scale_decision standing = last_decision_.value_or(core::scale_decision{});
   if (!last_decision_) {
     const core::pool_view v = view();
-    standing.desired = standing.current = v.workers;
+    standing.desired = standing.current = v.scaled;
     standing.reason = "a test";
   }
   courier_->test(standing, wall_ms(), [told](const std::vector<scale::hook_test>& hooks) {

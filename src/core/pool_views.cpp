@@ -42,20 +42,20 @@ pool_view pool::view(instant now) const {
   v.waiting_bytes = s.waiting_bytes;
   v.oldest_seconds = s.oldest_seconds(now);
   v.drain_seconds = f.drain();
-  std::uint32_t scaled = 0;  // workers that scaling counts
-  s.fleet.each([&](worker_id, const worker& w) {
+  s.fleet.each([&](worker_id id, const worker& w) {
     ++v.workers;
     v.workers_up += w.serving;
     v.slots += w.settings.slots;
     v.slots_busy += w.running.size;
-    scaled += !w.removing && !w.settings.backup;
+    const bool named = s.scaling && s.scaling->named(id);
+    v.scaled += !w.removing && !w.settings.backup && !named;
   });
   v.tenants = s.queue.tenants_waiting();
   v.paused = s.paused, v.closed = s.closed;
   v.outage = s.fleet.ejections().outage();
   v.scaling_holds = s.scaling_holds();
   if (s.scaling) {
-    v.desired = s.scaling->desired(scaled);
+    v.desired = s.scaling->desired(v.scaled);
     v.asked_for = s.scaling->asked_for();
     v.never_came = static_cast<std::uint32_t>(s.scaling->never_came());
     v.startup_seconds = s.scaling->startup_seconds();

@@ -74,6 +74,9 @@ struct pool_view {
   std::uint32_t tenants = 0;
   bool paused = false, closed = false, outage = false;
   std::string scaling_holds;     // why scaling decides nothing now; empty: it does, or is off
+  // Workers as scaling counts them, in `desired` and in what hooks are told: without backups, those
+  // being removed, and those that the hooks were told to stop. Drained ones count until then.
+  std::uint32_t scaled = 0;
   std::optional<std::uint32_t> desired;   // the standing scale decision
   std::uint32_t asked_for = 0;            // workers asked for that have not come
   std::uint32_t never_came = 0;           // given up on
