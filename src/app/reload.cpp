@@ -8,6 +8,7 @@
 
 #include "app/instance.hpp"
 #include "config/diff.hpp"
+#include "config/fixed.hpp"
 
 namespace weir::app {
 namespace {
@@ -24,19 +25,6 @@ net::client_certificates ask_of(config::client_auth a) {
 bool needs_tls(const config::pool& c) {
   return std::ranges::any_of(c.workers, [](const config::worker& w) { return w.url.tls; }) ||
          !(c.tls == config::tls_client{});
-}
-
-// What cannot be changed while running stays as it is.
-void keep_fixed(const config::settings& running, config::settings& wanted) {
-  wanted.threads = running.threads;
-  wanted.state_dir = running.state_dir;
-  wanted.access_log = running.access_log;
-  wanted.limits.relay_buffer_bytes = running.limits.relay_buffer_bytes;
-  wanted.limits.relay_pipes_max = running.limits.relay_pipes_max;
-  wanted.admin.bind = running.admin.bind;
-  if (wanted.registration && running.registration)
-    wanted.registration->bind = running.registration->bind;
-  else wanted.registration = running.registration;
 }
 
 }  // namespace
@@ -100,7 +88,7 @@ void instance::discard(prepared& p) {
 
 admin::answer<admin::change_report> instance::apply(config::settings wanted) {
   const std::vector<config::change> changes = config::diff(settings_, wanted);
-  keep_fixed(settings_, wanted);
+  config::keep_fixed(settings_, wanted);
   prepared p = prepare(wanted);
   if (!p.mistakes.empty()) {
     discard(p);
