@@ -50,7 +50,7 @@ crew::crew(crew_services services, std::uint64_t number, config::pool settings, 
   gate_ = std::make_shared<proxy::pool_gate>(settings_.settings, random_seed(),
                                              net::loop::read_clock(), std::move(outlet));
   make_courier();
-  for (const config::worker& w : settings_.workers) add(w, {});
+  for (const config::worker& w : settings_.workers) add_listed(w);
 }
 
 crew::~crew() { *alive_ = nullptr; }
@@ -68,9 +68,16 @@ crew::roster::iterator crew::find(std::string_view worker) {
   return members_.end();
 }
 
-core::worker_id crew::add(config::worker w, std::function<bool(std::string_view)> allowed) {
+// Those that the configuration lists are within workers_max (the reader sees to it); whoever leaves
+// or registered does not keep them out.
+void crew::add_listed(const config::worker& w) {
+  WEIR_CHECK(add(w, core::seat::reserved, {}));
+}
+
+core::worker_id crew::add(config::worker w, core::seat place,
+                          std::function<bool(std::string_view)> allowed) {
   const core::worker_id id = with(
-      [&](core::pool& p, instant now) { return p.add_worker(w.settings, now); });
+      [&](core::pool& p, instant now) { return p.add_worker(w.settings, now, place); });
   if (!id) return id;
   member& m = members_[id];
   m.settings = std::move(w);
@@ -163,12 +170,12 @@ void crew::apply_workers(const std::vector<config::worker>& wanted) {
     keep.push_back(w.settings.name);
     const auto m = find(w.settings.name);
     if (m == members_.end()) {
-      add(w, {});
+      add_listed(w);
       continue;
     }
     if (m->second.registered || !same_machine(m->second.settings, w)) {
       leave(m, "its url changed in the configuration");
-      add(w, {});
+      add_listed(w);
       continue;
     }
     const bool same = same_settings(m->second.settings.settings, w.settings);

@@ -89,7 +89,9 @@ class crew {
   using roster = std::map<core::worker_id, member>;
 
   roster::iterator find(std::string_view worker);
-  core::worker_id add(config::worker w, std::function<bool(std::string_view)> allowed);
+  void add_listed(const config::worker& w);
+  core::worker_id add(config::worker w, core::seat place,
+                      std::function<bool(std::string_view)> allowed);
   void follow(core::worker_id id, member& m, std::function<bool(std::string_view)> allowed);
   void aim(core::worker_id id, member& m, std::vector<net::socket_address> where);
   void leave(roster::iterator m, std::string_view why);

@@ -77,9 +77,16 @@ admin::answer<admin::lease> crew::enroll(const admin::register_request& r,
   for (const auto& [id, m] : members_)
     if (!m.leaving && m.settings.url == r.url && m.settings.settings.name != r.id)
       return url_taken(config::to_string(r.url), name(), m.settings.settings.name);
-  // A worker that comes back before its old lease ran out (it crashed) takes its own place.
-  if (known != members_.end()) leave(known, "it registered anew");
-  const core::worker_id id = add({settings_of(r), r.url}, std::move(address_allowed));
+  // A worker that comes back before its old lease ran out (it crashed) takes its own place. The
+  // token is every worker's: it alone does not send one's batches to another.
+  if (known != members_.end() && known->second.settings.url != r.url &&
+      !admin::equal_secret(r.secret, known->second.secret))
+    return id_taken(name(), r.id, config::to_string(known->second.settings.url));
+  const bool returns = known != members_.end();
+  if (returns) leave(known, "it registered anew");
+  const core::worker_id id = add({settings_of(r), r.url},
+                                 returns ? core::seat::reserved : core::seat::limited,
+                                 std::move(address_allowed));
   if (!id)
     return failure{failure::kind::unavailable,
                    "pool '" + name() + "' has as many workers as it may have", {}};

@@ -278,6 +278,52 @@ TEST_CASE("a reload keeps who did not change, drains who left, adds who came") {
     if (w.view.name == "slots") CHECK(w.view.slots == 7);
 }
 
+TEST_CASE("workers_max never keeps a configured worker out") {
+  crew_kit k;
+  auto settings = pool_of("loaders", {worker_at("w1", "127.0.0.1", 9001, 1)});
+  settings.settings.workers_max = 1;
+  const auto c = k.make(settings);
+  k.settle();
+  core::batch_facts f;
+  f.route = c->gate()->with(net::loop::read_clock(),
+                            [](core::pool& p, base::instant) { return p.route("r"); });
+  REQUIRE(c->gate()->admit(f, net::loop::read_clock()).what == core::admission::kind::granted);
+
+  SECTION("its url changed while the old one has a batch to finish") {
+    settings.workers = {worker_at("w1", "127.0.0.2")};
+    c->apply(settings, nullptr);
+    k.settle();
+    CHECK(names_of(*c) == words{"w1"});
+    CHECK(c->workers().size() == 2);   // the one that leaves is still to be seen
+  }
+  SECTION("workers that registered took every place") {
+    settings.settings.workers_max = 2;
+    c->apply(settings, nullptr);
+    REQUIRE(c->enroll(registration("r1"), anywhere, 60s).has_value());
+    settings.workers.push_back(worker_at("w2", "127.0.0.2"));
+    c->apply(settings, nullptr);
+    k.settle();
+    CHECK(names_of(*c) == words{"w1", "r1", "w2"});
+    CHECK_FALSE(c->enroll(registration("r2", "127.0.0.9"), anywhere, 60s).has_value());
+  }
+}
+
+TEST_CASE("a worker that registers again takes its own place in a full pool with batches") {
+  crew_kit k;
+  auto settings = pool_of("loaders", {});
+  settings.settings.workers_max = 1;
+  const auto c = k.make(settings);
+  REQUIRE(c->enroll(registration("r1"), anywhere, 60s).has_value());
+  k.settle();
+  core::batch_facts f;
+  f.route = c->gate()->with(net::loop::read_clock(),
+                            [](core::pool& p, base::instant) { return p.route("r"); });
+  REQUIRE(c->gate()->admit(f, net::loop::read_clock()).what == core::admission::kind::granted);
+  CHECK(c->enroll(registration("r1"), anywhere, 60s).has_value());
+  k.settle();
+  CHECK(names_of(*c) == words{"r1"});
+}
+
 TEST_CASE("a reload leaves registered workers alone, unless the configuration takes their name") {
   crew_kit k;
   const auto c = k.make(pool_of("loaders", {worker_at("w1", "127.0.0.1")}));
