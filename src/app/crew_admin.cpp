@@ -33,6 +33,14 @@ failure url_taken(std::string_view url, std::string_view pool, std::string_view 
           {}};
 }
 
+failure id_taken(std::string_view pool, std::string_view worker, std::string_view url) {
+  return {failure::kind::conflict,
+          "worker '" + std::string(worker) + "' of pool '" + std::string(pool) + "' is at " +
+              std::string(url) + " and its lease is alive: to move it, send that lease's secret as "
+              "`secret`. Use another id, or wait until the lease has ended",
+          {}};
+}
+
 core::worker_settings settings_of(const admin::register_request& r) {
   core::worker_settings w;
   w.name = r.id;

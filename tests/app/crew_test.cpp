@@ -166,13 +166,37 @@ TEST_CASE(
   crew_kit k;
   const auto c = k.make(pool_of("loaders", {}));
   const auto before = c->enroll(registration("r1"), anywhere, 60s);
-  const auto after = c->enroll(registration("r1", "127.0.0.3"), anywhere, 60s);
+  const auto after = c->enroll(registration("r1"), anywhere, 60s);
   REQUIRE((before.has_value() && after.has_value()));
   CHECK(before->secret != after->secret);
   k.settle();
   CHECK(names_of(*c) == words{"r1"});
   CHECK_FALSE(c->renew("r1", before->secret).has_value());
   CHECK(c->renew("r1", after->secret).has_value());
+}
+
+TEST_CASE("the id of a live lease moves to another url only with that lease's secret") {
+  crew_kit k;
+  const auto c = k.make(pool_of("loaders", {}));
+  const auto held = c->enroll(registration("r1"), anywhere, 60s);
+  const auto other = c->enroll(registration("r2", "127.0.0.2"), anywhere, 60s);
+  REQUIRE((held.has_value() && other.has_value()));
+  auto moved = registration("r1", "127.0.0.3");
+  for (const std::string& secret : {std::string(), std::string("guess"), other->secret}) {
+    moved.secret = secret;
+    const auto no = c->enroll(moved, anywhere, 60s);
+    REQUIRE_FALSE(no.has_value());
+    CHECK(no.error().what == admin::failure::kind::conflict);
+    CHECK_THAT(no.error().detail, Catch::Contains("http://127.0.0.1:9100"));
+  }
+  CHECK(c->renew("r1", held->secret).has_value());   // nothing happened to its lease
+  moved.secret = held->secret;
+  const auto taken = c->enroll(moved, anywhere, 60s);
+  REQUIRE(taken.has_value());
+  CHECK_FALSE(c->renew("r1", held->secret).has_value());
+  moved = registration("r1", "127.0.0.4");
+  c->tick(net::loop::read_clock() + 1h);   // its lease has ended
+  CHECK(c->enroll(moved, anywhere, 60s).has_value());
 }
 
 TEST_CASE("one url is one worker: a second id for it is a conflict until the first has left") {
