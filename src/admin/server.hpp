@@ -45,6 +45,8 @@ class server {
   server& operator=(const server&) = delete;
   ~server();   // as close()
 
+  // A reload's token; allow-list, ttl_max and address stay.
+  void update(std::string token);
   // Token, allow-list and ttl_max of a reload; the address stays. False: a CIDR is none, and
   // nothing changed.
   bool update(std::string token, std::vector<std::string> allow, base::duration ttl_max);

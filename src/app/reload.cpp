@@ -167,7 +167,7 @@ void instance::apply_listeners(const config::settings& wanted, prepared& p) {
 }
 
 void instance::apply_surfaces(const config::settings& wanted) {
-  if (admin_) (void)admin_->update(wanted.admin.token, {}, {});
+  if (admin_) admin_->update(wanted.admin.token);
   if (!registration_ || !wanted.registration) return;
   (void)registration_->update(wanted.registration->token, wanted.registration->allow,
                               wanted.registration->ttl_max);
