@@ -125,9 +125,7 @@ void crew::aim(core::worker_id id, member& m, std::vector<net::socket_address> w
         {{"pool", t.pool}, {"worker", t.name},
          {"outcome", std::string(core::name(static_cast<core::attempt_end>(i)))}});
   m.target = std::make_shared<const proxy::worker_target>(std::move(t));
-  s_.front.each([&f = s_.front, pool = name(), id, target = m.target](proxy::door& d) {
-    f.links_of(d.loop().index(), pool)->set_target(id, target);
-  });
+  s_.front.each_links(name(), [id, to = m.target](proxy::links& l) { l.set_target(id, to); });
 }
 
 void crew::leave(roster::iterator m, std::string_view why) {
@@ -142,9 +140,7 @@ void crew::departed(core::worker_id id) {
   const std::string worker = m->second.settings.settings.name;
   members_.erase(m);
   s_.probes.cancel({number_, id});
-  s_.front.each([&f = s_.front, pool = name(), id](proxy::door& d) {
-    f.links_of(d.loop().index(), pool)->drop_target(id);
-  });
+  s_.front.each_links(name(), [id](proxy::links& l) { l.drop_target(id); });
   if (find(worker) == members_.end()) s_.metrics.retire({{"pool", name()}, {"worker", worker}});
 }
 

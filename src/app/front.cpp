@@ -73,6 +73,23 @@ std::shared_ptr<proxy::links> front::links_of(unsigned loop, const std::string& 
   return slot;
 }
 
+void front::each_links(const std::string& pool, std::function<void(proxy::links&)> what,
+                       std::function<void()> done) {
+  const auto left = std::make_shared<std::atomic<std::size_t>>(loops_.size());
+  for (unsigned i = 0; i < threads(); ++i)
+    loops_[i]->post([own = links_of(i, pool), what, done, left] {
+      what(*own);
+      if (left->fetch_sub(1) == 1 && done) done();
+    });
+}
+
+void front::retire_links(const std::string& pool) {
+  for (unsigned i = 0; i < threads(); ++i) {
+    auto gone = links_[i].extract(pool);
+    if (gone) loops_[i]->post([own = std::move(gone.mapped())] { proxy::links::retire(own); });
+  }
+}
+
 base::result<net::socket_address, std::string> to_socket_address(const config::address& at) {
   const auto made = at.unix_path.empty() ? net::socket_address::ip(at.host, at.port)
                                          : net::socket_address::unix_path(at.unix_path);

@@ -103,7 +103,10 @@ void instance::tick() {
     c->second->tick(now);
     const bool gone = c->second->gone();
     left |= gone;
-    if (gone) probes_->cancel_pool(c->second->number());
+    if (gone) {
+      probes_->cancel_pool(c->second->number());
+      front_->retire_links(c->first);
+    }
     c = gone ? crews_.erase(c) : std::next(c);
   }
   if (left) publish();
@@ -186,9 +189,8 @@ void instance::end_loops() {
   admin_.reset();
   registration_.reset();
   probes_->cancel_all();
-  front_->each([f = front_.get(), this](proxy::door& d) {
-    for (const auto& [pool_name, c] : crews_) f->links_of(d.loop().index(), pool_name)->close_all();
-  });
+  for (const auto& [pool_name, c] : crews_)
+    front_->each_links(pool_name, [](proxy::links& l) { l.close_all(); });
   front_->stop();
   front_->join();
   crews_.clear();

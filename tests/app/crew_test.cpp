@@ -56,10 +56,10 @@ TEST_CASE("every loop hears where a worker is, names once they are resolved") {
   std::promise<void> told;
   std::atomic<int> good{0};
   const auto all = c->workers();
-  k.front.each(
-      [&](proxy::door& d) {
-        const auto links = k.front.links_of(d.loop().index(), "loaders");
-        const auto one = links->target(all[0].view.id), two = links->target(all[1].view.id);
+  k.front.each_links(
+      "loaders",
+      [&](proxy::links& links) {
+        const auto one = links.target(all[0].view.id), two = links.target(all[1].view.id);
         good +=
             one && one->addresses.size() == 1 && to_string(one->addresses[0]) == "127.0.0.1:9001";
         good +=
