@@ -98,6 +98,7 @@ base::result<void, std::string> instance::open_surfaces() {
 
 void instance::tick() {
   const instant now = net::loop::read_clock();
+  telemetry::flush_log();   // a pipe that was full may be read again
   bool left = false;
   for (auto c = crews_.begin(); c != crews_.end();) {
     c->second->tick(now);
