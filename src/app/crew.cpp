@@ -250,7 +250,8 @@ void crew::start_probe(core::worker_id id) {
 void crew::probed(core::worker_id id, const probe::outcome& o) {
   const auto m = members_.find(id);
   if (m == members_.end()) return;
-  with([&](core::pool& p, instant now) { p.probed(id, o.good(), o.detail, now); });
+  // One that was not sent is ordered again, when core has waited for it long enough.
+  if (o.sent()) with([&](core::pool& p, instant now) { p.probed(id, o.good(), o.detail, now); });
   s_.metrics.counter(telemetry::names::probes,
                      {{"pool", name()}, {"worker", m->second.settings.settings.name},
                       {"result", std::string(probe::name(o.what))}})

@@ -4,6 +4,8 @@
 #include <thread>
 #include <utility>
 
+#include "app/descriptors.hpp"
+
 namespace weir::app {
 namespace {
 
@@ -121,9 +123,22 @@ void instance::publish() {
   replay_->batch_max = settings_.limits.replay_batch_bytes_max;
   replay_->total_max = settings_.limits.replay_total_bytes_max;
   auto plans = std::make_shared<std::vector<proxy::plan_ptr>>();
-  const plan_sources from{settings_, crews_, *front_, *metrics_, replay_};
+  const plan_sources from{settings_, crews_,  *front_,
+                          *metrics_, replay_, connections_max()};
   for (unsigned i = 0; i < front_->threads(); ++i) plans->push_back(make_plan(from, i));
   front_->each([plans](proxy::door& d) { d.publish(std::move((*plans)[d.loop().index()])); });
+}
+
+// Said once for each setting that is too high.
+std::uint32_t instance::connections_max() {
+  const std::uint32_t wanted = settings_.limits.connections_max;
+  const std::uint64_t descriptors = descriptor_limit();
+  const std::uint32_t taken = connections_within(wanted, descriptors);
+  if (taken < wanted && std::exchange(cut_connections_max_, wanted) != wanted)
+    telemetry::log(telemetry::level::warning,
+                   "limits.connections_max is more than this process has descriptors for",
+                   {{"connections_max", wanted}, {"descriptors", descriptors}, {"taken", taken}});
+  return taken;
 }
 
 void instance::reopen_logs() {

@@ -94,6 +94,7 @@ class instance final : public admin::backend {
   proxy::listener_ptr listener_plan(const config::listener& l, prepared& p,
                                     std::shared_ptr<std::atomic<std::uint64_t>> connections) const;
   void publish();
+  std::uint32_t connections_max();
   void tell_reload(const admin::answer<admin::change_report>& how, std::string_view why);
   void read_then(std::optional<std::string> yaml, std::function<void(config::outcome)> then);
   void finish_reload(config::outcome read, std::string_view why,
@@ -135,6 +136,8 @@ class instance final : public admin::backend {
   std::optional<bool> last_reload_ok_;
   std::int64_t last_reload_unix_ms_ = 0;
   std::string last_reload_error_;
+
+  std::uint32_t cut_connections_max_ = 0;   // that was told of as more than descriptors allow
 
   bool draining_ = false, aborting_ = false, ended_ = false;
   std::function<void()> on_end_;
