@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -61,6 +62,7 @@ struct server::state {
   static asio::awaitable<void> accept_all(std::shared_ptr<state> self);
   bool accept_waiting(const std::shared_ptr<state>& self);
   void admit(const std::shared_ptr<state>& self, const net::accepted& a);
+  bool make_room();
   void close();
 
   asio::io_context& context_;
@@ -97,15 +99,26 @@ bool server::state::accept_waiting(const std::shared_ptr<state>& self) {
   }
 }
 
+// Idle connections in any number lock nobody out.
+bool server::state::make_room() {
+  ++refused;
+  const auto waits_longer = [](connection* a, connection* b) {
+    if (!a->waiting_since()) return false;
+    return !b->waiting_since() || *a->waiting_since() < *b->waiting_since();
+  };
+  const auto longest = std::min_element(connections.begin(), connections.end(), waits_longer);
+  if (longest == connections.end() || !(*longest)->waiting_since()) return false;
+  (*longest)->close();
+  connections.erase(longest);
+  return true;
+}
+
 void server::state::admit(const std::shared_ptr<state>& self, const net::accepted& a) {
   connection::stream socket(context_.get_executor(),
                             asio::generic::stream_protocol(a.peer.family(), 0), a.fd);
   std::string peer = peer_text(a.peer);
-  if (connections.size() >= options.connections_max) {
-    ++refused;
-    return;
-  }
   if (!calls->permits_peer(peer)) return;
+  if (connections.size() >= options.connections_max && !make_room()) return;
   const auto handle = [self](const api_request& request, connection::replier reply) {
     if (self->open) self->calls->handle(request, std::move(reply));
     return self->open;
