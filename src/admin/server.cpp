@@ -41,11 +41,6 @@ base::result<net::socket_address, std::string> to_socket_address(const config::a
   return *at;
 }
 
-ino_t inode_of(const std::string& path) {
-  struct stat s {};
-  return ::lstat(path.c_str(), &s) == 0 ? s.st_ino : 0;
-}
-
 }  // namespace
 
 struct server::state {
@@ -57,7 +52,7 @@ struct server::state {
         listener(context, fd),
         pause(context),
         address(net::to_string(net::local_address(fd))),
-        inode(inode_of(options.bind.unix_path)) {}
+        file(net::local_address(fd)) {}
 
   static asio::awaitable<void> accept_all(std::shared_ptr<state> self);
   bool accept_waiting(const std::shared_ptr<state>& self);
@@ -72,7 +67,7 @@ struct server::state {
   asio::posix::stream_descriptor listener;
   asio::steady_timer pause;
   const std::string address;
-  const ino_t inode;                  // of a unix socket's file
+  const net::socket_file file;
   std::set<connection*> connections;
   std::uint64_t refused = 0;
   bool open = true;
@@ -137,8 +132,7 @@ void server::state::close() {
   listener.close(ignored);
   pause.cancel();
   for (connection* c : connections) c->close();
-  const std::string& path = options.bind.unix_path;
-  if (!path.empty() && inode_of(path) == inode) ::unlink(path.c_str());
+  file.remove();
 }
 
 base::result<std::unique_ptr<server>, std::string> server::open(asio::io_context& context,

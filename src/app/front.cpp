@@ -97,6 +97,13 @@ base::result<net::socket_address, std::string> to_socket_address(const config::a
   return "cannot bind " + config::to_string(at) + ": expected a numeric address or unix:/path";
 }
 
+void front::binding::discard() {
+  if (descriptors.empty()) return;   // the file there is somebody else's
+  for (const int fd : descriptors) ::close(fd);
+  descriptors.clear();
+  net::socket_file(at).remove();
+}
+
 base::result<front::binding, std::string> front::bind(
     const config::address& at, std::span<const net::socket_address> ours) const {
   auto where = to_socket_address(at);
@@ -108,7 +115,7 @@ base::result<front::binding, std::string> front::bind(
   for (std::size_t i = 0; i < (tcp ? loops_.size() : 1); ++i) {
     const auto fd = net::open_listener(b.at, joins);
     if (!fd) {
-      for (const int open : b.descriptors) ::close(open);
+      b.discard();
       return fd.error();
     }
     b.descriptors.push_back(*fd);

@@ -52,6 +52,7 @@ class front {
   struct binding {
     std::vector<int> descriptors;   // one per loop, or one for a unix socket
     net::socket_address at;
+    void discard();                 // closes what will not be served
   };
   base::result<binding, std::string> bind(const config::address& at,
                                           std::span<const net::socket_address> ours = {}) const;

@@ -76,13 +76,14 @@ class instance final : public admin::backend {
     std::map<std::string, net::tls_context> listener_tls;
     std::map<std::string, tls_client> pool_tls;
     std::map<std::string, front::binding> bindings;   // of new listeners
+    std::map<std::string, std::string> renamed;       // unix listeners with a new name: the old one
     std::optional<admin::address_guard> guard;        // of the registration surface
     std::vector<std::string> mistakes;
   };
 
   base::result<void, std::string> open_surfaces();
   prepared prepare(const config::settings& wanted);
-  void prepare_listener(const config::listener& l, prepared& p);
+  void prepare_listener(const config::listener& l, const config::settings& wanted, prepared& p);
   std::vector<net::socket_address> listens_at(const prepared& p) const;
   void prepare_pool(const config::pool& c, prepared& p);
   static void discard(prepared& p);
@@ -91,6 +92,8 @@ class instance final : public admin::backend {
   void apply_listeners(const config::settings& wanted, prepared& p);
   void apply_surfaces(const config::settings& wanted);
   void open(const config::listener& l, prepared& p);
+  const std::string* name_at(const config::address& unix_bind,
+                             const config::settings& wanted) const;
   proxy::listener_ptr listener_plan(const config::listener& l, prepared& p,
                                     std::shared_ptr<std::atomic<std::uint64_t>> connections) const;
   void publish();
