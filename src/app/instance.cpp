@@ -162,6 +162,8 @@ void instance::shut_down(std::function<void()> ended) {
 }
 
 void instance::close_doors() {
+  for (auto& [pool_name, c] : crews_)
+    c->gate()->with(net::loop::read_clock(), [](core::pool& p, instant now) { p.wind_down(now); });
   auto empty = std::make_shared<std::atomic<unsigned>>(front_->threads());
   front_->each([this, empty](proxy::door& d) {
     d.close_listeners();
@@ -181,8 +183,6 @@ void instance::close_doors() {
 
 // drain_timeout passed, or a second signal: what waits is refused, what runs is broken off.
 void instance::abort_all() {
-  for (auto& [pool_name, c] : crews_)
-    c->gate()->with(net::loop::read_clock(), [](core::pool& p, instant now) { p.wind_down(now); });
   if (std::exchange(aborting_, true)) return end_loops();
   telemetry::log(telemetry::level::warning, "draining ends now: what is still open is broken off");
   for (auto& [pool_name, c] : crews_)
