@@ -123,8 +123,7 @@ void instance::publish() {
   replay_->batch_max = settings_.limits.replay_batch_bytes_max;
   replay_->total_max = settings_.limits.replay_total_bytes_max;
   auto plans = std::make_shared<std::vector<proxy::plan_ptr>>();
-  const plan_sources from{settings_, crews_,  *front_,
-                          *metrics_, replay_, connections_max()};
+  const plan_sources from{settings_, crews_, *front_, *metrics_, replay_, connections_max()};
   for (unsigned i = 0; i < front_->threads(); ++i) plans->push_back(make_plan(from, i));
   front_->each([plans](proxy::door& d) { d.publish(std::move((*plans)[d.loop().index()])); });
 }

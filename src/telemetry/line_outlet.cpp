@@ -20,8 +20,9 @@ bool is_ready(int fd, std::chrono::milliseconds patience) {
 
 }  // namespace
 
-// A blocking descriptor cannot be written to without the risk of waiting when another process writes
-// to the same pipe; opened anew it has flags of its own. That fails where another user made it.
+// A blocking descriptor cannot be written to without the risk of waiting, when another process
+// writes to the same pipe; opened anew it has flags of its own. That fails where another user made
+// it.
 line_outlet::kind line_outlet::kind_of(int fd, int& own) {
   struct stat s {};
   if (::fstat(fd, &s) != 0 || S_ISREG(s.st_mode)) return kind::ready;

@@ -1,8 +1,9 @@
 // The operational log: state changes, reloads, errors; a line each on standard error, as JSON or as
 // plain text. Any thread, never per batch: a call takes a lock and makes a system call. It does not
 // wait for who reads: what standard error does not take stays in memory up to a limit, then lines
-// are dropped and counted. A message that repeats is let through `burst` times in a window of 10 s; the first one after that says how
-// many were left out. The words of a message are fixed, what varies goes into fields.
+// are dropped and counted. A message that repeats is let through `burst` times in a window of 10 s;
+// the first one after that says how many were left out. The words of a message are fixed, what
+// varies goes into fields.
 #pragma once
 
 #include <chrono>

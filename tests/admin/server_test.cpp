@@ -165,6 +165,19 @@ TEST_CASE("a reload may change the token, and a bad allow-list changes nothing")
   CHECK(pause("new") == 200);
 }
 
+TEST_CASE("a new token leaves the longest lease as it was") {
+  auto o = on_loopback("old");
+  o.ttl_max = 45s;
+  live_server live(o);
+  live.on_server([](server& s, fake_backend&) { s.update("new"); });
+  CHECK(ask(live.address(), post("/v1/pools/loaders/workers",
+                                 R"({"id":"r1","url":"http://127.0.0.1:9","ttl":"1h"})",
+                                 "Authorization: Bearer new\r\n"))
+            .status == 201);
+  REQUIRE(live.back.registered.size() == 1);
+  CHECK(live.back.registered[0].ttl == 45s);
+}
+
 TEST_CASE("a unix socket is for its owner and group, and goes with the server") {
   const folder f;
   auto o = on_loopback();
@@ -201,19 +214,6 @@ TEST_CASE("over IPv6 too, where the machine has it") {
   CHECK(live.address().find("[::1]:") == 0);
   CHECK(ask(live.address(), "GET /v1/pools HTTP/1.1\r\nHost: " + live.address() + "\r\n\r\n")
             .status == 200);
-}
-
-TEST_CASE("a new token leaves the longest lease as it was") {
-  auto o = on_loopback("old");
-  o.ttl_max = 45s;
-  live_server live(o);
-  live.on_server([](server& s, fake_backend&) { s.update("new"); });
-  CHECK(ask(live.address(), post("/v1/pools/loaders/workers",
-                                 R"({"id":"r1","url":"http://127.0.0.1:9","ttl":"1h"})",
-                                 "Authorization: Bearer new\r\n"))
-            .status == 201);
-  REQUIRE(live.back.registered.size() == 1);
-  CHECK(live.back.registered[0].ttl == 45s);
 }
 
 TEST_CASE("registration lets in whom its list allows and serves them alone") {

@@ -12,7 +12,8 @@ GET = b"GET / HTTP/1.1\r\nHost: weir.test\r\n\r\n"
 class FewDescriptorsTest(WeirCase):
     async def asyncSetUp(self):
         await super().asyncSetUp()
-        script = self.write("weir", f'#!/bin/sh\nulimit -n 300\nexec {harness.BINARY} "$@"\n', 0o700)
+        text = f'#!/bin/sh\nulimit -n 300\nexec {harness.BINARY} "$@"\n'
+        script = self.write("weir", text, 0o700)
         worker = await self.worker("w1")
         with mock.patch("harness.BINARY", script):
             self.door = await self.weir(basic_config([worker]))

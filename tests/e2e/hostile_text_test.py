@@ -1,4 +1,4 @@
-"""What clients put into fields is shown to operators: as JSON that parses, and never as commands."""
+"""What clients put into fields is shown to operators, as JSON that parses, never as commands."""
 
 import json
 import unittest
