@@ -1,5 +1,6 @@
 #include "app/serve.hpp"
 
+#include <malloc.h>
 #include <signal.h>
 
 #include <boost/asio/io_context.hpp>
@@ -26,6 +27,13 @@ void obey(int signal, instance& i, const std::function<void()>& end) {
   i.shut_down(end);
 }
 
+// Large blocks come from the system and go back to it. Left to itself glibc raises the size from
+// which it does so, after one kept body for good, and the heaps keep holes of that size.
+void give_memory_back() {
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  ::mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+}
+
 }  // namespace
 
 int serve(const std::string& config_file) {
@@ -37,6 +45,7 @@ int serve(const std::string& config_file) {
   log_warnings(read);
   ::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
+  give_memory_back();
   boost::asio::io_context io(1);
   const bool watches = read.settings.reload_watch;
   std::unique_ptr<config_watch> watch;
