@@ -106,7 +106,8 @@ wrong read_members(const json::object& body, register_request& out) {
                                       return m.name == k;
                                     });
     if (known == std::end(members))
-      return invalid(std::string(key) + ": not known; expected id, url, slots, weight, ttl or secret");
+      return invalid(std::string(key) +
+                     ": not known; expected id, url, slots, weight, ttl or secret");
     if (auto no = known->read(value, out)) return no;
   }
   for (const auto& m : members)

@@ -8,9 +8,9 @@
 
 namespace weir::config {
 
-// Makes of `wanted`, which was read without a mistake, what can run now. The rules of a section were
-// held against its wanted bind, so where the bind stays another one: admin.token stays when the
-// wanted admin has none, and registration.allow stays. A renewed token is taken in any case.
+// Makes of `wanted`, which was read without a mistake, what can run now. The rules of a section
+// were held against its wanted bind, so where the bind stays another one: admin.token stays when
+// the wanted admin has none, and registration.allow stays. A renewed token is taken in any case.
 void keep_fixed(const settings& running, settings& wanted);
 
 // Whether keep_fixed() keeps these with the bind, though they could change by themselves.
