@@ -48,5 +48,21 @@ class StuckLogTest(WeirCase):
         self.assertEqual(await self.door.exited(), 0)
 
 
+class StuckFileTest(WeirCase):
+    async def test_a_pipe_instead_of_the_configuration_is_refused_and_holds_up_nothing(self):
+        worker = await self.worker("w1")
+        weir = await self.weir(basic_config([worker], reload="watch"))
+        os.mkfifo(self.path("pipe"))
+        os.replace(self.path("pipe"), weir.file)
+        response = await weir.api("POST", "/v1/reload")
+        self.assertEqual(response.status, 422, response)
+        self.assertIn("is a pipe, socket or device", response.body.decode())
+        weir.write(basic_config([worker, await self.worker("w2")], reload="watch"))
+
+        async def reloaded():
+            return "w2" in await weir.workers()
+        await until(reloaded, "the watched file, a file again")
+
+
 if __name__ == "__main__":
     unittest.main()
