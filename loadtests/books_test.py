@@ -1,5 +1,5 @@
-"""The rules of a soak's books notice: each test breaks one thing in books that agree, and some check
-must fail, but none before. soak.sh runs it first.
+"""The rules of a soak's books notice: each test breaks one thing in books that agree, and some
+check must fail, but none before. soak.sh runs it first.
 """
 
 import json

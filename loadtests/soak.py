@@ -193,8 +193,8 @@ async def until(holds, what, patience=60):
 
 
 def written(pid):
-    """Bytes of memory that the process has written to, and shares with nobody. Clean pages are those
-    of its program file: whether they count as shared depends on who else runs it."""
+    """Bytes of memory that the process has written to, and shares with nobody. Clean pages are
+    those of its program file: whether they count as shared depends on who else runs it."""
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
         for line in file:
             if line.startswith("Private_Dirty:"):

@@ -122,6 +122,7 @@ struct register_request {
   std::uint32_t slots = 1;
   double weight = 1;
   base::duration ttl{};             // within the surface's ttl_max
+  std::string secret;               // of the lease that it had before, when it moved; else empty
   std::string peer;                 // the caller's address, "unix" for a unix socket
   bool through_registration = false;   // else through the admin API
 };

@@ -94,7 +94,9 @@ void connection::on_deadline() {
 asio::awaitable<void> connection::serve(std::shared_ptr<connection> self) {
   connection& c = *self;
   for (bool more = true; more;) {
+    c.waiting_since_ = clock::now();
     const got what = co_await c.read_request();
+    c.waiting_since_.reset();
     if (what == got::closed) break;
     if (what == got::bad) c.keep_alive_ = false;
     if (what == got::request) co_await c.ask();

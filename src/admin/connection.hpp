@@ -7,8 +7,10 @@
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "admin/message.hpp"
@@ -35,6 +37,10 @@ class connection {
   // Serves until either side is done. The coroutine keeps the connection alive.
   static boost::asio::awaitable<void> serve(std::shared_ptr<connection> self);
   void close();
+
+  // Since when it has waited for a whole request; nothing: one is being carried out or answered.
+  using instant = std::chrono::steady_clock::time_point;
+  std::optional<instant> waiting_since() const noexcept { return waiting_since_; }
 
  private:
   enum class got : std::uint8_t { request, bad, closed };
@@ -69,6 +75,7 @@ class connection {
   std::uint64_t body_left_ = 0;
   bool keep_alive_ = false, to_head_ = false, expects_continue_ = false;
   bool timed_out_ = false;
+  std::optional<instant> waiting_since_;
 };
 
 }  // namespace weir::admin

@@ -5,6 +5,8 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "telemetry/json_text.hpp"
+
 namespace weir::admin {
 namespace {
 
@@ -24,7 +26,8 @@ void append(std::string& out, const json::object& o) {
   out += '{';
   for (const auto& [key, value] : o) {
     if (out.back() != '{') out += ',';
-    out += json::serialize(json::string_view(key)) + ":";
+    telemetry::append_json_string(out, {key.data(), key.size()});
+    out += ':';
     append(out, value);
   }
   out += '}';
@@ -42,6 +45,9 @@ void append(std::string& out, const json::array& a) {
 void append(std::string& out, const json::value& v) {
   if (const auto* object = v.if_object()) return append(out, *object);
   if (const auto* array = v.if_array()) return append(out, *array);
+  // Text may be a client's, and no UTF-8: the library would write it as it is.
+  if (const auto* text = v.if_string())
+    return telemetry::append_json_string(out, {text->data(), text->size()});
   out += v.is_double() ? fmt::format("{:.12g}", v.get_double()) : json::serialize(v);
 }
 

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "admin/json_views.hpp"
 #include "http/head.hpp"
 #include "http/problem.hpp"
 
@@ -33,7 +34,7 @@ api_response make_problem(unsigned status, std::string_view word, std::string_vi
                            {"ok", false},
                            {"detail", detail}};
   if (!lines.empty()) body["lines"] = boost::json::value_from(lines);
-  return {status, "application/problem+json", boost::json::serialize(body) + "\n", {}};
+  return {status, "application/problem+json", to_text(body), {}};
 }
 
 bool percent_decode(std::string_view in, std::string& out) {

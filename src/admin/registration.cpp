@@ -74,6 +74,12 @@ wrong read_weight(const json::value& v, register_request& out) {
   return {};
 }
 
+wrong read_secret(const json::value& v, register_request& out) {
+  if (!v.is_string()) return invalid("secret: expected that of the lease that this id has");
+  out.secret = std::string(v.get_string());
+  return {};
+}
+
 wrong read_lifetime(const json::value& v, register_request& out) {
   const auto ttl = read_ttl(v);
   if (!ttl || *ttl < ttl_min) return invalid("ttl: expected a duration such as 30s, 1s at least");
@@ -90,7 +96,8 @@ constexpr member members[] = {{"id", read_id, true},
                               {"url", read_url, true},
                               {"slots", read_slots, false},
                               {"weight", read_weight, false},
-                              {"ttl", read_lifetime, false}};
+                              {"ttl", read_lifetime, false},
+                              {"secret", read_secret, false}};
 
 wrong read_members(const json::object& body, register_request& out) {
   for (const auto& [key, value] : body) {
@@ -99,7 +106,8 @@ wrong read_members(const json::object& body, register_request& out) {
                                       return m.name == k;
                                     });
     if (known == std::end(members))
-      return invalid(std::string(key) + ": not known; expected id, url, slots, weight or ttl");
+      return invalid(std::string(key) +
+                     ": not known; expected id, url, slots, weight, ttl or secret");
     if (auto no = known->read(value, out)) return no;
   }
   for (const auto& m : members)

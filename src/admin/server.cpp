@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -14,6 +15,7 @@
 
 #include "admin/api.hpp"
 #include "admin/connection.hpp"
+#include "base/check.hpp"
 #include "base/cidr.hpp"
 #include "net/listener.hpp"
 
@@ -39,11 +41,6 @@ base::result<net::socket_address, std::string> to_socket_address(const config::a
   return *at;
 }
 
-ino_t inode_of(const std::string& path) {
-  struct stat s {};
-  return ::lstat(path.c_str(), &s) == 0 ? s.st_ino : 0;
-}
-
 }  // namespace
 
 struct server::state {
@@ -55,11 +52,12 @@ struct server::state {
         listener(context, fd),
         pause(context),
         address(net::to_string(net::local_address(fd))),
-        inode(inode_of(options.bind.unix_path)) {}
+        file(net::local_address(fd)) {}
 
   static asio::awaitable<void> accept_all(std::shared_ptr<state> self);
   bool accept_waiting(const std::shared_ptr<state>& self);
   void admit(const std::shared_ptr<state>& self, const net::accepted& a);
+  bool make_room();
   void close();
 
   asio::io_context& context_;
@@ -69,7 +67,7 @@ struct server::state {
   asio::posix::stream_descriptor listener;
   asio::steady_timer pause;
   const std::string address;
-  const ino_t inode;                  // of a unix socket's file
+  const net::socket_file file;
   std::set<connection*> connections;
   std::uint64_t refused = 0;
   bool open = true;
@@ -96,15 +94,26 @@ bool server::state::accept_waiting(const std::shared_ptr<state>& self) {
   }
 }
 
+// Idle connections in any number lock nobody out.
+bool server::state::make_room() {
+  ++refused;
+  const auto waits_longer = [](connection* a, connection* b) {
+    if (!a->waiting_since()) return false;
+    return !b->waiting_since() || *a->waiting_since() < *b->waiting_since();
+  };
+  const auto longest = std::min_element(connections.begin(), connections.end(), waits_longer);
+  if (longest == connections.end() || !(*longest)->waiting_since()) return false;
+  (*longest)->close();
+  connections.erase(longest);
+  return true;
+}
+
 void server::state::admit(const std::shared_ptr<state>& self, const net::accepted& a) {
   connection::stream socket(context_.get_executor(),
                             asio::generic::stream_protocol(a.peer.family(), 0), a.fd);
   std::string peer = peer_text(a.peer);
-  if (connections.size() >= options.connections_max) {
-    ++refused;
-    return;
-  }
   if (!calls->permits_peer(peer)) return;
+  if (connections.size() >= options.connections_max && !make_room()) return;
   const auto handle = [self](const api_request& request, connection::replier reply) {
     if (self->open) self->calls->handle(request, std::move(reply));
     return self->open;
@@ -123,8 +132,7 @@ void server::state::close() {
   listener.close(ignored);
   pause.cancel();
   for (connection* c : connections) c->close();
-  const std::string& path = options.bind.unix_path;
-  if (!path.empty() && inode_of(path) == inode) ::unlink(path.c_str());
+  file.remove();
 }
 
 base::result<std::unique_ptr<server>, std::string> server::open(asio::io_context& context,
@@ -154,6 +162,11 @@ bool server::update(std::string token, std::vector<std::string> allow, base::dur
   s_->options = std::move(fresh);
   s_->calls = std::make_shared<const api>(std::move(*calls));
   return true;
+}
+
+// Nothing of it can be wrong: the allow-list is the one that was taken before.
+void server::update(std::string token) {
+  WEIR_CHECK(update(std::move(token), s_->options.allow, s_->options.ttl_max));
 }
 
 void server::close() { s_->close(); }

@@ -1,7 +1,8 @@
 // The admin API, the metrics and the web page over HTTP/1.1 on one address; as a second object with
 // surface::registration the place where workers register themselves and nothing else is served.
 // Made, used and destroyed on the control thread, whose io_context runs everything in here.
-// Invariants: at most connections_max connections, each with deadlines; a change is carried out
+// Invariants: at most connections_max connections, each with deadlines, and none that waits for a
+// request keeps a new one out: the one that waited longest makes room; a change is carried out
 // only after token, content type, Host and Origin held; heads and bodies are bounded.
 #pragma once
 
@@ -45,6 +46,8 @@ class server {
   server& operator=(const server&) = delete;
   ~server();   // as close()
 
+  // A reload's token; allow-list, ttl_max and address stay.
+  void update(std::string token);
   // Token, allow-list and ttl_max of a reload; the address stays. False: a CIDR is none, and
   // nothing changed.
   bool update(std::string token, std::vector<std::string> allow, base::duration ttl_max);
@@ -54,7 +57,8 @@ class server {
   // "127.0.0.1:9900", "[::1]:9900" or "unix:/path", the kernel's port filled in.
   const std::string& address() const noexcept;
   std::size_t connections() const noexcept;             // open now
-  std::uint64_t refused_connections() const noexcept;   // over connections_max
+  // Over connections_max: closed to make room, or not let in where all had a request under way.
+  std::uint64_t refused_connections() const noexcept;
 
  private:
   struct state;

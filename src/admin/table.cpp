@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "telemetry/json_text.hpp"
+
 namespace weir::admin {
 namespace {
 
@@ -19,6 +21,25 @@ void append_cell(std::string& line, std::string_view text, std::size_t column_wi
   if (right) line += gap;
   line += text;
   if (!right) line += gap;
+}
+
+// A character of a terminal's own: C0, DEL, and C1 (U+0080..U+009F) as UTF-8.
+bool steers(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return first < 0x20 || first == 0x7f;
+  return first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
+}
+
+std::string cleaned(std::string_view text, bool keep_lines) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = telemetry::utf8_length(text);
+    const std::string_view one = text.substr(0, std::max<std::size_t>(length, 1));
+    const bool line_break = keep_lines && one == "\n";
+    out += !line_break && (length == 0 || steers(one)) ? "?" : one;
+    text.remove_prefix(one.size());
+  }
+  return out;
 }
 
 }  // namespace
@@ -43,18 +64,9 @@ std::string format_table(const std::vector<column>& columns,
   return out;
 }
 
-std::string printable(std::string_view text) {
-  std::string out(text);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(out[i]);
-    if (byte < 0x20 || byte == 0x7f) out[i] = '?';
-    // U+0080..U+009F, the C1 controls, as UTF-8.
-    const bool c1 = byte == 0xc2 && i + 1 < out.size() &&
-                    static_cast<unsigned char>(out[i + 1]) < 0xa0;
-    if (c1) out.replace(i, 2, "?");
-  }
-  return out;
-}
+std::string printable(std::string_view text) { return cleaned(text, false); }
+
+std::string printable_lines(std::string_view text) { return cleaned(text, true); }
 
 std::string format_span(double seconds) {
   if (seconds < 1) return fmt::format("{:.0f} ms", std::max(seconds, 0.0) * 1000);

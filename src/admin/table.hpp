@@ -16,7 +16,10 @@ struct column {
 // Two blanks between columns, none at a line's end, one line a row; the head alone for no rows.
 std::string format_table(const std::vector<column>&, std::vector<std::vector<std::string>> rows);
 
+// Bytes that are not UTF-8 become '?' too.
 std::string printable(std::string_view);
+// The same for a text of several lines: line breaks stay.
+std::string printable_lines(std::string_view);
 
 // "850 ms", "1.2 s", "95 s", "12 min", "3.4 h".
 std::string format_span(double seconds);

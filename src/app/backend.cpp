@@ -166,6 +166,7 @@ void instance::collect(telemetry::sink& out) {
   out.gauge(reload_successful, {}, last_reload_ok_.value_or(true) ? 1 : 0);
   const std::int64_t at = last_reload_unix_ms_ ? last_reload_unix_ms_ : started_unix_ms_;
   out.gauge(reload_success_time, {}, static_cast<double>(at) / 1000);
+  out.counter(limit_hits, {{"limit", "log"}}, static_cast<double>(telemetry::log_dropped()));
   out.counter(limit_hits, {{"limit", "probes"}}, static_cast<double>(probes_->limit_hits()));
   for (const auto& [pool_name, c] : crews_) c->collect(out);
 }

@@ -50,7 +50,7 @@ crew::crew(crew_services services, std::uint64_t number, config::pool settings, 
   gate_ = std::make_shared<proxy::pool_gate>(settings_.settings, random_seed(),
                                              net::loop::read_clock(), std::move(outlet));
   make_courier();
-  for (const config::worker& w : settings_.workers) add(w, {});
+  for (const config::worker& w : settings_.workers) add_listed(w);
 }
 
 crew::~crew() { *alive_ = nullptr; }
@@ -73,9 +73,16 @@ crew::roster::const_iterator crew::find(std::string_view worker) const {
   });
 }
 
-core::worker_id crew::add(config::worker w, std::function<bool(std::string_view)> allowed) {
+// Those that the configuration lists are within workers_max (the reader sees to it); whoever leaves
+// or registered does not keep them out.
+void crew::add_listed(const config::worker& w) {
+  WEIR_CHECK(add(w, core::seat::reserved, {}));
+}
+
+core::worker_id crew::add(config::worker w, core::seat place,
+                          std::function<bool(std::string_view)> allowed) {
   const core::worker_id id = with(
-      [&](core::pool& p, instant now) { return p.add_worker(w.settings, now); });
+      [&](core::pool& p, instant now) { return p.add_worker(w.settings, now, place); });
   if (!id) return id;
   member& m = members_[id];
   m.settings = std::move(w);
@@ -124,9 +131,7 @@ void crew::aim(core::worker_id id, member& m, std::vector<net::socket_address> w
         {{"pool", t.pool}, {"worker", t.name},
          {"outcome", std::string(core::name(static_cast<core::attempt_end>(i)))}});
   m.target = std::make_shared<const proxy::worker_target>(std::move(t));
-  s_.front.each([&f = s_.front, pool = name(), id, target = m.target](proxy::door& d) {
-    f.links_of(d.loop().index(), pool)->set_target(id, target);
-  });
+  s_.front.each_links(name(), [id, to = m.target](proxy::links& l) { l.set_target(id, to); });
 }
 
 void crew::leave(roster::iterator m, std::string_view why) {
@@ -141,9 +146,7 @@ void crew::departed(core::worker_id id) {
   const std::string worker = m->second.settings.settings.name;
   members_.erase(m);
   s_.probes.cancel({number_, id});
-  s_.front.each([&f = s_.front, pool = name(), id](proxy::door& d) {
-    f.links_of(d.loop().index(), pool)->drop_target(id);
-  });
+  s_.front.each_links(name(), [id](proxy::links& l) { l.drop_target(id); });
   if (find(worker) == members_.end()) s_.metrics.retire({{"pool", name()}, {"worker", worker}});
 }
 
@@ -188,12 +191,12 @@ void crew::apply_workers(const std::vector<config::worker>& wanted) {
     keep.push_back(w.settings.name);
     const auto m = find(w.settings.name);
     if (m == members_.end()) {
-      add(w, {});
+      add_listed(w);
       continue;
     }
     if (m->second.registered || !same_machine(m->second.settings, w)) {
       leave(m, "its url changed in the configuration");
-      add(w, {});
+      add_listed(w);
       continue;
     }
     const bool same = same_settings(m->second.settings.settings, w.settings);
@@ -275,7 +278,8 @@ void crew::start_probe(core::worker_id id) {
 void crew::probed(core::worker_id id, const probe::outcome& o) {
   const auto m = members_.find(id);
   if (m == members_.end()) return;
-  with([&](core::pool& p, instant now) { p.probed(id, o.good(), o.detail, now); });
+  // One that was not sent is ordered again, when core has waited for it long enough.
+  if (o.sent()) with([&](core::pool& p, instant now) { p.probed(id, o.good(), o.detail, now); });
   s_.metrics.counter(telemetry::names::probes,
                      {{"pool", name()}, {"worker", m->second.settings.settings.name},
                       {"result", std::string(probe::name(o.what))}})

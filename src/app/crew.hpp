@@ -94,7 +94,9 @@ class crew {
 
   roster::iterator find(std::string_view worker);
   roster::const_iterator find(std::string_view worker) const;
-  core::worker_id add(config::worker w, std::function<bool(std::string_view)> allowed);
+  void add_listed(const config::worker& w);
+  core::worker_id add(config::worker w, core::seat place,
+                      std::function<bool(std::string_view)> allowed);
   void follow(core::worker_id id, member& m, std::function<bool(std::string_view)> allowed);
   void aim(core::worker_id id, member& m, std::vector<net::socket_address> where);
   void leave(roster::iterator m, std::string_view why);

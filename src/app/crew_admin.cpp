@@ -33,6 +33,14 @@ failure url_taken(std::string_view url, std::string_view pool, std::string_view 
           {}};
 }
 
+failure id_taken(std::string_view pool, std::string_view worker, std::string_view url) {
+  return {failure::kind::conflict,
+          "worker '" + std::string(worker) + "' of pool '" + std::string(pool) + "' is at " +
+              std::string(url) + " and its lease is alive: to move it, send that lease's secret as "
+              "`secret`. Use another id, or wait until the lease has ended",
+          {}};
+}
+
 core::worker_settings settings_of(const admin::register_request& r) {
   core::worker_settings w;
   w.name = r.id;
@@ -77,9 +85,16 @@ admin::answer<admin::lease> crew::enroll(const admin::register_request& r,
   for (const auto& [id, m] : members_)
     if (!m.leaving && m.settings.url == r.url && m.settings.settings.name != r.id)
       return url_taken(config::to_string(r.url), name(), m.settings.settings.name);
-  // A worker that comes back before its old lease ran out (it crashed) takes its own place.
-  if (known != members_.end()) leave(known, "it registered anew");
-  const core::worker_id id = add({settings_of(r), r.url}, std::move(address_allowed));
+  // A worker that comes back before its old lease ran out (it crashed) takes its own place. The
+  // token is every worker's: it alone does not send one's batches to another.
+  if (known != members_.end() && known->second.settings.url != r.url &&
+      !admin::equal_secret(r.secret, known->second.secret))
+    return id_taken(name(), r.id, config::to_string(known->second.settings.url));
+  const bool returns = known != members_.end();
+  if (returns) leave(known, "it registered anew");
+  const core::worker_id id = add({settings_of(r), r.url},
+                                 returns ? core::seat::reserved : core::seat::limited,
+                                 std::move(address_allowed));
   if (!id)
     return failure{failure::kind::unavailable,
                    "pool '" + name() + "' has as many workers as it may have", {}};

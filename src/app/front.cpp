@@ -73,11 +73,35 @@ std::shared_ptr<proxy::links> front::links_of(unsigned loop, const std::string& 
   return slot;
 }
 
+void front::each_links(const std::string& pool, std::function<void(proxy::links&)> what,
+                       std::function<void()> done) {
+  const auto left = std::make_shared<std::atomic<std::size_t>>(loops_.size());
+  for (unsigned i = 0; i < threads(); ++i)
+    loops_[i]->post([own = links_of(i, pool), what, done, left] {
+      what(*own);
+      if (left->fetch_sub(1) == 1 && done) done();
+    });
+}
+
+void front::retire_links(const std::string& pool) {
+  for (unsigned i = 0; i < threads(); ++i) {
+    auto gone = links_[i].extract(pool);
+    if (gone) loops_[i]->post([own = std::move(gone.mapped())] { proxy::links::retire(own); });
+  }
+}
+
 base::result<net::socket_address, std::string> to_socket_address(const config::address& at) {
   const auto made = at.unix_path.empty() ? net::socket_address::ip(at.host, at.port)
                                          : net::socket_address::unix_path(at.unix_path);
   if (made) return *made;
   return "cannot bind " + config::to_string(at) + ": expected a numeric address or unix:/path";
+}
+
+void front::binding::discard() {
+  if (descriptors.empty()) return;   // the file there is somebody else's
+  for (const int fd : descriptors) ::close(fd);
+  descriptors.clear();
+  net::socket_file(at).remove();
 }
 
 base::result<front::binding, std::string> front::bind(
@@ -91,7 +115,7 @@ base::result<front::binding, std::string> front::bind(
   for (std::size_t i = 0; i < (tcp ? loops_.size() : 1); ++i) {
     const auto fd = net::open_listener(b.at, joins);
     if (!fd) {
-      for (const int open : b.descriptors) ::close(open);
+      b.discard();
       return fd.error();
     }
     b.descriptors.push_back(*fd);

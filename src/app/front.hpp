@@ -37,8 +37,14 @@ class front {
   // To the loops of the batches' owners; at once when this thread is that loop's.
   void settle(std::span<const proxy::settlement> all);
 
-  // A pool's connections to workers on one loop; made when first asked for.
+  // A pool's connections to workers on one loop; made when first asked for. By the control thread
+  // alone: a loop gets its own in what is posted to it.
   std::shared_ptr<proxy::links> links_of(unsigned loop, const std::string& pool);
+  // Runs `what` on every loop with that loop's connections to the pool's workers; `done` as above.
+  void each_links(const std::string& pool, std::function<void(proxy::links&)> what,
+                  std::function<void()> done = {});
+  // The pool is gone: its connections close, and are forgotten.
+  void retire_links(const std::string& pool);
 
   // Binds without serving yet; nothing is open when it fails. `ours`: where this process listens
   // already, which may be joined (a listener with a new name, or one that moved from all addresses
@@ -46,6 +52,7 @@ class front {
   struct binding {
     std::vector<int> descriptors;   // one per loop, or one for a unix socket
     net::socket_address at;
+    void discard();                 // closes what will not be served
   };
   base::result<binding, std::string> bind(const config::address& at,
                                           std::span<const net::socket_address> ours = {}) const;

@@ -4,6 +4,8 @@
 #include <thread>
 #include <utility>
 
+#include "app/descriptors.hpp"
+
 namespace weir::app {
 namespace {
 
@@ -98,12 +100,16 @@ base::result<void, std::string> instance::open_surfaces() {
 
 void instance::tick() {
   const instant now = net::loop::read_clock();
+  telemetry::flush_log();   // a pipe that was full may be read again
   bool left = false;
   for (auto c = crews_.begin(); c != crews_.end();) {
     c->second->tick(now);
     const bool gone = c->second->gone();
     left |= gone;
-    if (gone) probes_->cancel_pool(c->second->number());
+    if (gone) {
+      probes_->cancel_pool(c->second->number());
+      front_->retire_links(c->first);
+    }
     c = gone ? crews_.erase(c) : std::next(c);
   }
   if (left) publish();
@@ -117,9 +123,21 @@ void instance::publish() {
   replay_->batch_max = settings_.limits.replay_batch_bytes_max;
   replay_->total_max = settings_.limits.replay_total_bytes_max;
   auto plans = std::make_shared<std::vector<proxy::plan_ptr>>();
-  const plan_sources from{settings_, crews_, *front_, *metrics_, replay_};
+  const plan_sources from{settings_, crews_, *front_, *metrics_, replay_, connections_max()};
   for (unsigned i = 0; i < front_->threads(); ++i) plans->push_back(make_plan(from, i));
   front_->each([plans](proxy::door& d) { d.publish(std::move((*plans)[d.loop().index()])); });
+}
+
+// Said once for each setting that is too high.
+std::uint32_t instance::connections_max() {
+  const std::uint32_t wanted = settings_.limits.connections_max;
+  const std::uint64_t descriptors = descriptor_limit();
+  const std::uint32_t taken = connections_within(wanted, descriptors);
+  if (taken < wanted && std::exchange(cut_connections_max_, wanted) != wanted)
+    telemetry::log(telemetry::level::warning,
+                   "limits.connections_max is more than this process has descriptors for",
+                   {{"connections_max", wanted}, {"descriptors", descriptors}, {"taken", taken}});
+  return taken;
 }
 
 void instance::reopen_logs() {
@@ -143,6 +161,8 @@ void instance::shut_down(std::function<void()> ended) {
 }
 
 void instance::close_doors() {
+  for (auto& [pool_name, c] : crews_)
+    c->gate()->with(net::loop::read_clock(), [](core::pool& p, instant now) { p.wind_down(now); });
   front_->each([this](proxy::door& d) {
     d.close_listeners();
     // After the loop's next turns have taken what the kernel had queued.
@@ -168,8 +188,6 @@ void instance::tell_when_empty(proxy::door& d) {
 
 // drain_timeout passed, or a second signal: what waits is refused, what runs is broken off.
 void instance::abort_all() {
-  for (auto& [pool_name, c] : crews_)
-    c->gate()->with(net::loop::read_clock(), [](core::pool& p, instant now) { p.wind_down(now); });
   if (std::exchange(aborting_, true)) return end_loops();
   telemetry::log(telemetry::level::warning, "draining ends now: what is still open is broken off");
   for (auto& [pool_name, c] : crews_)
@@ -197,9 +215,8 @@ void instance::end_loops() {
   admin_.reset();
   registration_.reset();
   probes_->cancel_all();
-  front_->each([f = front_.get(), this](proxy::door& d) {
-    for (const auto& [pool_name, c] : crews_) f->links_of(d.loop().index(), pool_name)->close_all();
-  });
+  for (const auto& [pool_name, c] : crews_)
+    front_->each_links(pool_name, [](proxy::links& l) { l.close_all(); });
   front_->stop();
   front_->join();
   crews_.clear();

@@ -77,13 +77,14 @@ class instance final : public admin::backend {
     std::map<std::string, net::tls_context> listener_tls;
     std::map<std::string, tls_client> pool_tls;
     std::map<std::string, front::binding> bindings;   // of new listeners
+    std::map<std::string, std::string> renamed;       // unix listeners with a new name: the old one
     std::optional<admin::address_guard> guard;        // of the registration surface
     std::vector<std::string> mistakes;
   };
 
   base::result<void, std::string> open_surfaces();
   prepared prepare(const config::settings& wanted);
-  void prepare_listener(const config::listener& l, prepared& p);
+  void prepare_listener(const config::listener& l, const config::settings& wanted, prepared& p);
   std::vector<net::socket_address> listens_at(const prepared& p) const;
   void prepare_pool(const config::pool& c, prepared& p);
   static void discard(prepared& p);
@@ -93,9 +94,12 @@ class instance final : public admin::backend {
   void apply_listeners(const config::settings& wanted, prepared& p);
   void apply_surfaces(const config::settings& wanted);
   void open(const config::listener& l, prepared& p);
+  const std::string* name_at(const config::address& unix_bind,
+                             const config::settings& wanted) const;
   proxy::listener_ptr listener_plan(const config::listener& l, prepared& p,
                                     std::shared_ptr<std::atomic<std::uint64_t>> connections) const;
   void publish();
+  std::uint32_t connections_max();
   void tell_reload(const admin::answer<admin::change_report>& how, std::string_view why);
   void read_then(std::optional<std::string> yaml, std::function<void(config::outcome)> then);
   void finish_reload(config::outcome read, std::string_view why,
@@ -138,6 +142,8 @@ class instance final : public admin::backend {
   std::optional<bool> last_reload_ok_;
   std::int64_t last_reload_unix_ms_ = 0;
   std::string last_reload_error_;
+
+  std::uint32_t cut_connections_max_ = 0;   // that was told of as more than descriptors allow
 
   bool draining_ = false, aborting_ = false, ended_ = false;
   std::set<unsigned> empty_doors_;       // without a session since their listeners closed

@@ -102,6 +102,7 @@ proxy::plan_ptr make_plan(const plan_sources& from, unsigned loop) {
   }
   p->router = core::router(std::move(matches));
   p->limits = from.settings.limits;
+  p->limits.connections_max = from.connections_max;
   p->head_limits = {p->limits.head_bytes_max, p->limits.fields_max, p->limits.target_bytes_max};
   p->replay = from.replay;
   p->hits = make_limit_counters(from.metrics);

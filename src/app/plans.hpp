@@ -3,6 +3,7 @@
 // own.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@ struct plan_sources {
   app::front& front;
   telemetry::registry& metrics;
   std::shared_ptr<proxy::replay_budget> replay;
+  std::uint32_t connections_max;         // that the descriptors are enough for
 };
 
 proxy::plan_ptr make_plan(const plan_sources& from, unsigned loop);

@@ -8,6 +8,7 @@
 
 #include "app/instance.hpp"
 #include "config/diff.hpp"
+#include "config/fixed.hpp"
 
 namespace weir::app {
 namespace {
@@ -24,19 +25,6 @@ net::client_certificates ask_of(config::client_auth a) {
 bool needs_tls(const config::pool& c) {
   return std::ranges::any_of(c.workers, [](const config::worker& w) { return w.url.tls; }) ||
          !(c.tls == config::tls_client{});
-}
-
-// What cannot be changed while running stays as it is.
-void keep_fixed(const config::settings& running, config::settings& wanted) {
-  wanted.threads = running.threads;
-  wanted.state_dir = running.state_dir;
-  wanted.access_log = running.access_log;
-  wanted.limits.relay_buffer_bytes = running.limits.relay_buffer_bytes;
-  wanted.limits.relay_pipes_max = running.limits.relay_pipes_max;
-  wanted.admin.bind = running.admin.bind;
-  if (wanted.registration && running.registration)
-    wanted.registration->bind = running.registration->bind;
-  else wanted.registration = running.registration;
 }
 
 }  // namespace
@@ -57,7 +45,21 @@ std::vector<net::socket_address> instance::listens_at(const prepared& p) const {
   return all;
 }
 
-void instance::prepare_listener(const config::listener& l, prepared& p) {
+// A listener on that path whose name is wanted no more. A path is one socket's: with a new name it
+// has to be the same one.
+const std::string* instance::name_at(const config::address& unix_bind,
+                                     const config::settings& wanted) const {
+  if (unix_bind.unix_path.empty()) return nullptr;
+  const auto stays = [&](const std::string& name) {
+    return std::ranges::any_of(wanted.listeners, [&](const auto& l) { return l.name == name; });
+  };
+  for (const auto& [listener, o] : listeners_)
+    if (o.plan->settings.bind == unix_bind && !stays(listener)) return &listener;
+  return nullptr;
+}
+
+void instance::prepare_listener(const config::listener& l, const config::settings& wanted,
+                                prepared& p) {
   if (l.tls) {
     auto made = net::make_tls_server({l.tls->certificate, l.tls->private_key, l.tls->client_ca,
                                       ask_of(l.tls->client_auth)});
@@ -66,6 +68,10 @@ void instance::prepare_listener(const config::listener& l, prepared& p) {
   }
   const auto open = listeners_.find(l.name);
   if (open != listeners_.end() && open->second.plan->settings.bind == l.bind) return;
+  if (const std::string* old = name_at(l.bind, wanted)) {
+    p.renamed[l.name] = *old;
+    return;
+  }
   auto bound = front_->bind(l.bind, listens_at(p));
   if (!bound) p.mistakes.push_back("listener '" + l.name + "': " + bound.error());
   else p.bindings.emplace(l.name, std::move(*bound));
@@ -81,7 +87,7 @@ void instance::prepare_pool(const config::pool& c, prepared& p) {
 
 instance::prepared instance::prepare(const config::settings& wanted) {
   prepared p;
-  for (const config::listener& l : wanted.listeners) prepare_listener(l, p);
+  for (const config::listener& l : wanted.listeners) prepare_listener(l, wanted, p);
   for (const config::pool& c : wanted.pools) prepare_pool(c, p);
   if (!wanted.registration) return p;
   auto guard = admin::address_guard::make(wanted.registration->allow);
@@ -91,8 +97,7 @@ instance::prepared instance::prepare(const config::settings& wanted) {
 }
 
 void instance::discard(prepared& p) {
-  for (auto& [listener, b] : p.bindings)
-    for (const int fd : b.descriptors) ::close(fd);
+  for (auto& [listener, b] : p.bindings) b.discard();
   p.bindings.clear();
 }
 
@@ -111,7 +116,7 @@ std::vector<config::change> instance::changes_to(const config::settings& wanted)
 
 admin::answer<admin::change_report> instance::apply(config::settings wanted) {
   const std::vector<config::change> changes = changes_to(wanted);
-  keep_fixed(settings_, wanted);
+  config::keep_fixed(settings_, wanted);
   prepared p = prepare(wanted);
   if (!p.mistakes.empty()) {
     discard(p);
@@ -171,6 +176,12 @@ void instance::apply_listeners(const config::settings& wanted, prepared& p) {
   const auto close = [this](const std::string& listener) {
     front_->each([listener](proxy::door& d) { d.close_listener(listener); });
   };
+  for (const auto& [fresh, old] : p.renamed) {
+    if (listeners_.erase(fresh) > 0) close(fresh);   // it leaves the address that it had
+    auto moved = listeners_.extract(old);
+    moved.key() = fresh;
+    listeners_.insert(std::move(moved));
+  }
   for (auto o = listeners_.begin(); o != listeners_.end();) {
     const auto same = [&](const config::listener& l) { return l.name == o->first; };
     const bool keep = std::ranges::any_of(wanted.listeners, same);
@@ -184,13 +195,15 @@ void instance::apply_listeners(const config::settings& wanted, prepared& p) {
       open(l, p);
       continue;
     }
-    known->second.plan = listener_plan(l, p, known->second.plan->connections);
-    front_->each([plan = known->second.plan](proxy::door& d) { d.update_listener(plan); });
+    auto& plan = known->second.plan;
+    const std::string before = plan->settings.name;
+    plan = listener_plan(l, p, plan->connections);
+    front_->each([before, plan](proxy::door& d) { d.update_listener(before, plan); });
   }
 }
 
 void instance::apply_surfaces(const config::settings& wanted) {
-  if (admin_) (void)admin_->update(wanted.admin.token, {}, {});
+  if (admin_) admin_->update(wanted.admin.token);
   if (!registration_ || !wanted.registration) return;
   (void)registration_->update(wanted.registration->token, wanted.registration->allow,
                               wanted.registration->ttl_max);

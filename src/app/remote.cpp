@@ -9,6 +9,7 @@
 
 #include "admin/client.hpp"
 #include "admin/print.hpp"
+#include "admin/table.hpp"
 #include "config/files.hpp"
 #include "config/reader.hpp"
 
@@ -54,12 +55,13 @@ base::result<admin::client_answer, std::string> ask(const remote_options& o, std
 int print(const remote_options& o, const base::result<admin::client_answer, std::string>& got,
           printer as_text) {
   if (!got) return complain(got.error());
-  if (got->status >= 400) {
-    std::fputs((o.json ? got->body : admin::print_problem(got->status, got->body)).c_str(), stderr);
-    return failed;
-  }
-  std::fputs((o.json ? got->body : as_text(got->body)).c_str(), stdout);
-  return 0;
+  const bool refused = got->status >= 400;
+  const std::string said = o.json    ? got->body
+                           : refused ? admin::print_problem(got->status, got->body)
+                                     : as_text(got->body);
+  // Whoever answers: nothing of it steers the terminal.
+  std::fputs(admin::printable_lines(said).c_str(), refused ? stderr : stdout);
+  return refused ? failed : 0;
 }
 
 std::string with_pool(std::string target, const std::string& pool) {

@@ -1,50 +1,38 @@
 #include "app/serve.hpp"
 
+#include <malloc.h>
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
 #include <cstdio>
+#include <functional>
 #include <memory>
 
 #include "app/config_watch.hpp"
+#include "app/descriptors.hpp"
 #include "app/instance.hpp"
+#include "app/signals.hpp"
 
 namespace weir::app {
 namespace {
 
-// A connection is a descriptor, and a batch takes two.
-void raise_descriptor_limit() {
-  rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+// For standard error to take what it did not take yet.
+constexpr auto last_words = std::chrono::seconds(1);
+
+void obey(int signal, instance& i, const std::function<void()>& end) {
+  if (signal == SIGHUP) return i.reload_from_file("signal HUP");
+  if (signal == SIGUSR1) return i.reopen_logs();
+  i.shut_down(end);
 }
 
-class signals {
- public:
-  signals(boost::asio::io_context& io, instance& i, std::function<void()> end)
-      : set_(io, SIGHUP, SIGTERM, SIGINT), instance_(i), end_(std::move(end)) {
-    set_.add(SIGUSR1);
-    wait();
-  }
-  void stop() { set_.cancel(); }
-
- private:
-  void wait() {
-    set_.async_wait([this](boost::system::error_code e, int signal) {
-      if (e) return;
-      wait();
-      if (signal == SIGHUP) return instance_.reload_from_file("signal HUP");
-      if (signal == SIGUSR1) return instance_.reopen_logs();
-      instance_.shut_down(end_);
-    });
-  }
-  boost::asio::signal_set set_;
-  instance& instance_;
-  std::function<void()> end_;
-};
+// Large blocks come from the system and go back to it. Left to itself glibc raises the size from
+// which it does so, after one kept body for good, and the heaps keep holes of that size.
+void give_memory_back() {
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  ::mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+}
 
 }  // namespace
 
@@ -57,17 +45,23 @@ int serve(const std::string& config_file) {
   log_warnings(read);
   ::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
+  give_memory_back();
   boost::asio::io_context io(1);
   const bool watches = read.settings.reload_watch;
-  instance weir(io, config_file, std::move(read.settings));
   std::unique_ptr<config_watch> watch;
-  std::unique_ptr<signals> wait_for;
-  wait_for = std::make_unique<signals>(io, weir, [&] {
-    wait_for->stop();
+  const auto end = [&] {
     if (watch) watch->stop();
     telemetry::log(telemetry::level::info, "stopped");
     io.stop();
+  };
+  signals::block();
+  instance* running = nullptr;
+  // Outlives the instance, whose end may be what is waited for.
+  const signals asked([&](int signal) {
+    boost::asio::post(io, [&, signal] { obey(signal, *running, end); });
   });
+  instance weir(io, config_file, std::move(read.settings));
+  running = &weir;
   const auto started = weir.start();
   if (!started) {
     std::fprintf(stderr, "weir: %s\n", started.error().c_str());
@@ -78,6 +72,7 @@ int serve(const std::string& config_file) {
                                            [&] { weir.reload_from_file("the file changed"); });
   telemetry::log(telemetry::level::info, "ready to serve", {{"config", config_file}});
   io.run();
+  telemetry::flush_log(last_words);
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "config/dump.hpp"
+#include "config/fixed.hpp"
 #include "config/json_text.hpp"
 #include "config/spec.hpp"
 
@@ -244,6 +245,16 @@ void diff_listeners(const settings& before, const settings& after, changes& out)
   }
 }
 
+// What guards a socket changes with it (see keep_fixed).
+void keep_guards(const settings& before, const settings& after, changes& out) {
+  const auto kept = [&](const change& c) {
+    return (c.key == "admin.token_file" && keeps_admin_token(before, after)) ||
+           (c.key == "registration.allow" && keeps_registration_allow(before, after));
+  };
+  for (auto& c : out)
+    if (kept(c)) c.restart = true, c.effect = "at the next start";
+}
+
 std::string_view word(action a) {
   constexpr std::array<std::string_view, 5> words{"added", "removed", "changed", "reordered",
                                                   "restored"};
@@ -297,6 +308,7 @@ std::vector<change> diff(const settings& before, const settings& after) {
   changes out;
   keys_changed(root_section(), &before, &after,
                about(subject::setting, {}, {}, "from the reload on"), out);
+  keep_guards(before, after, out);
   diff_listeners(before, after, out);
   diff_routes(before, after, out);
   diff_pools(before, after, out);

@@ -1,6 +1,7 @@
 #include "config/files.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +12,26 @@ namespace {
 
 base::error_code last_error() {
   return {errno, boost::system::system_category()};
+}
+
+class not_a_file final : public boost::system::error_category {
+ public:
+  const char* name() const noexcept override { return "weir.file"; }
+  std::string message(int) const override {
+    return "is a pipe, socket or device, expected a regular file";
+  }
+};
+
+base::error_code irregular() {
+  static const not_a_file category;
+  return {1, category};
+}
+
+// A directory says so itself when it is read.
+base::error_code check_kind(int file) {
+  struct stat s {};
+  if (::fstat(file, &s) != 0) return last_error();
+  return S_ISREG(s.st_mode) || S_ISDIR(s.st_mode) ? base::error_code{} : irregular();
 }
 
 // Reads until the end or until one byte too many is there; false on an error.
@@ -33,11 +54,12 @@ std::optional<std::string> process_variable(const std::string& name) {
 }
 
 base::result<std::string> load_file(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  // O_NONBLOCK: a named pipe opens at once, whether or not somebody writes to it.
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (file < 0) return last_error();
   std::string out;
-  const bool whole = read_all(file, out);
-  const auto fault = whole ? base::error_code{} : last_error();
+  auto fault = check_kind(file);
+  if (!fault && !read_all(file, out)) fault = last_error();
   ::close(file);
   if (fault) return fault;
   if (out.size() > file_bytes_max) return base::error_code(EFBIG, boost::system::system_category());

@@ -20,7 +20,8 @@ using file_loader = std::function<base::result<std::string>(const std::string& p
 std::optional<std::string> process_variable(const std::string& name);
 
 inline constexpr std::size_t file_bytes_max = 1 << 20;
-// Reads a file of at most file_bytes_max; errc::file_too_large beyond that.
+// Reads a file of at most file_bytes_max; errc::file_too_large beyond that. Only regular files, so
+// that it never waits for a pipe's writer, nor reads a device without an end.
 base::result<std::string> load_file(const std::string& path);
 
 }  // namespace weir::config

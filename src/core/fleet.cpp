@@ -32,10 +32,10 @@ fleet::fleet(const pool_settings& settings, effects& out, std::uint64_t seed, in
 
 // --- membership ----------------------------------------------------------------------------------
 
-worker_id fleet::add(const worker_settings& settings, instant now) {
+worker_id fleet::add(const worker_settings& settings, instant now, seat place) {
   const auto same = find(settings.name);
   if (same && !workers_.find(*same)->removing) return {};
-  if (workers_.size() >= settings_.workers_max) {
+  if (place == seat::limited && workers_.size() >= settings_.workers_max) {
     ++refused_workers_;
     return {};
   }

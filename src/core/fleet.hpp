@@ -76,8 +76,9 @@ class fleet {
   fleet(const pool_settings& settings, effects& out, std::uint64_t seed, instant now);
 
   // --- workers; calls for one that is gone do nothing ------------------------------------------
-  // Null id: workers_max reached (counted), or the name is taken by a worker that is not leaving.
-  worker_id add(const worker_settings& settings, instant now);
+  // Null id: workers_max reached (counted; with a limited seat), or the name is taken by a worker
+  // that is not leaving.
+  worker_id add(const worker_settings& settings, instant now, seat place = seat::limited);
   void update(worker_id id, const worker_settings& settings, instant now);
   void drain(worker_id id, drain_order by, std::string_view reason, instant now);
   void undrain(worker_id id, drain_order by, instant now);

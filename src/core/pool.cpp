@@ -90,8 +90,8 @@ void pool::held_bytes(batch_id id, std::uint64_t bytes) {
 
 // --- workers -----------------------------------------------------------------------------------
 
-worker_id pool::add_worker(const worker_settings& settings, instant now) {
-  const worker_id id = s_->fleet.add(settings, now);
+worker_id pool::add_worker(const worker_settings& settings, instant now, seat place) {
+  const worker_id id = s_->fleet.add(settings, now, place);
   if (id && s_->scaling && !settings.backup) s_->scaling->joined(now);
   s_->settle(now);
   return id;

@@ -45,8 +45,9 @@ class pool {
   std::optional<queue_place> place(batch_id batch, instant now) const;
 
   // --- workers -------------------------------------------------------------------------------
-  // Null id: workers_max reached or the name is taken by a worker that is not leaving.
-  worker_id add_worker(const worker_settings& settings, instant now);
+  // Null id: workers_max reached (with a limited seat), or the name is taken by a worker that is
+  // not leaving.
+  worker_id add_worker(const worker_settings& settings, instant now, seat place = seat::limited);
   void update_worker(worker_id worker, const worker_settings& settings, instant now);
   void drain(worker_id worker, std::string_view reason, instant now);
   // False: its name went out with a scale-in already, or it is being removed.

@@ -98,4 +98,8 @@ struct worker_settings {
   bool backup = false;             // used only when no other worker is left
 };
 
+// Whether workers_max may keep a worker out: not one that the configuration lists, nor one that
+// takes the place of a worker that leaves.
+enum class seat : std::uint8_t { limited, reserved };
+
 }  // namespace weir::core

@@ -103,12 +103,19 @@ struct errand {
   }
 };
 
+fetch_failure kind_of(const error_code& e) {
+  using namespace boost::system::errc;
+  const bool ours = e == too_many_files_open || e == too_many_files_open_in_system ||
+                    e == no_buffer_space || e == not_enough_memory;
+  return ours ? fetch_failure::exhausted : fetch_failure::connect;
+}
+
 asio::awaitable<bool> connect_one(errand& e) {
   e.w->socket = protocol::socket(e.w->socket.get_executor());
   const protocol::endpoint to(e.at.data(), e.at.size, e.at.family() == AF_UNIX ? 0 : IPPROTO_TCP);
   auto [failed] = co_await e.w->socket.async_connect(to, awaited);
   if (!failed) co_return true;
-  co_return e.fail(fetch_failure::connect, "connecting to", failed.message());
+  co_return e.fail(kind_of(failed), "connecting to", failed.message());
 }
 
 // Each address gets its share of the time: one that swallows packets must not hide the next.
@@ -273,6 +280,8 @@ std::string_view name(fetch_failure f) noexcept {
       return "none";
     case fetch_failure::connect:
       return "connect";
+    case fetch_failure::exhausted:
+      return "exhausted";
     case fetch_failure::tls:
       return "tls";
     case fetch_failure::timed_out:

@@ -51,6 +51,7 @@ struct fetch_limits {
 enum class fetch_failure : std::uint8_t {
   none,
   connect,  // refused, unreachable, no address
+  exhausted,  // weir itself has no descriptor or memory for it: says nothing of the peer
   tls,      // the handshake or the certificate
   timed_out,
   broken,     // closed early, or no HTTP

@@ -27,6 +27,16 @@ void remove_stale(const socket_address& at) {
   if (!answers) ::unlink(path);
 }
 
+std::string path_of(const socket_address& at) {
+  if (at.family() != AF_UNIX) return {};
+  return reinterpret_cast<const sockaddr_un&>(at.storage).sun_path;
+}
+
+// Set when the file is made; other than ctime it outlives chmod and chown.
+std::int64_t modified_ns(const struct stat& s) {
+  return s.st_mtim.tv_sec * 1'000'000'000 + s.st_mtim.tv_nsec;
+}
+
 void set_on(int fd, int option) {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, option, &on, sizeof on);
@@ -50,11 +60,28 @@ base::result<int, std::string> open_listener(const socket_address& at, bool join
   if (joins) set_on(fd, SO_REUSEPORT);
   tune(fd, at.family());
   if (::bind(fd, at.data(), at.size) != 0) return failed("bind");
-  if (::listen(fd, backlog) != 0) return failed("listen on");
+  if (::listen(fd, backlog) != 0) {
+    auto why = failed("listen on");
+    socket_file(at).remove();
+    return why;
+  }
   return fd;
 }
 
 void share(int listener_fd) { set_on(listener_fd, SO_REUSEPORT); }
+
+socket_file::socket_file(const socket_address& bound) : path_(path_of(bound)) {
+  struct stat s {};
+  if (path_.empty() || ::lstat(path_.c_str(), &s) != 0) return;
+  device_ = s.st_dev, inode_ = s.st_ino, made_ns_ = modified_ns(s);
+}
+
+void socket_file::remove() const {
+  struct stat s {};
+  if (inode_ == 0 || ::lstat(path_.c_str(), &s) != 0) return;
+  const bool same = s.st_dev == device_ && s.st_ino == inode_ && modified_ns(s) == made_ns_;
+  if (same) ::unlink(path_.c_str());
+}
 
 socket_address local_address(int fd) {
   socket_address e;

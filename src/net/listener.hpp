@@ -4,6 +4,7 @@
 // inherit are set here.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.hpp"
@@ -22,6 +23,19 @@ void share(int listener_fd);
 
 // Where it really listens: the port that the kernel picked for port 0.
 socket_address local_address(int fd);
+
+// The file that binding a unix socket made; nothing for TCP. To be taken right after binding.
+class socket_file {
+ public:
+  explicit socket_file(const socket_address& bound);
+  // Unless another socket has taken the path meanwhile: a second weir, or this one anew.
+  void remove() const;
+
+ private:
+  std::string path_;
+  std::uint64_t device_ = 0, inode_ = 0;
+  std::int64_t made_ns_ = 0;   // inodes are used again
+};
 
 struct accepted {
   int fd = -1;          // -1: none waits (or a passing error)

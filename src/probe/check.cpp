@@ -34,6 +34,8 @@ result why(fetch_failure f) {
   switch (f) {
     case fetch_failure::connect:
       return result::connect;
+    case fetch_failure::exhausted:
+      return result::not_sent;
     case fetch_failure::tls:
       return result::tls;
     case fetch_failure::timed_out:
@@ -70,6 +72,8 @@ std::string_view name(result r) noexcept {
       return "timed_out";
     case result::broken:
       return "broken";
+    case result::not_sent:
+      return "not_sent";
   }
   return "";
 }

@@ -26,7 +26,7 @@ struct target {
 };
 
 // The values of weir_probes_total's label `result`.
-enum class result : std::uint8_t { good, bad_status, connect, tls, timed_out, broken };
+enum class result : std::uint8_t { good, bad_status, connect, tls, timed_out, broken, not_sent };
 std::string_view name(result) noexcept;
 
 struct outcome {
@@ -34,6 +34,8 @@ struct outcome {
   std::string detail;  // "GET /healthz: 503, expected 200-399" or why there was no answer
   agent_report agent;  // of an HTTP probe's reply, whatever its status
   bool good() const noexcept { return what == result::good; }
+  // weir had nothing left to probe with: the worker is neither good nor bad for it.
+  bool sent() const noexcept { return what != result::not_sent; }
 };
 
 net::fetch_request make_request(const target& t);

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "net/listener.hpp"
-
 namespace weir::proxy {
 namespace {
 
@@ -60,8 +58,8 @@ void door::trim(void* context) {
 // --- listeners ----------------------------------------------------------------------------------
 
 door::acceptor::acceptor(int descriptor, net::watch& w, listener_ptr l, hand_over s)
-    : fd(descriptor), watch(&w), settings(std::move(l)), spread(std::move(s)),
-      pause(wake_acceptor, &w) {}
+    : fd(descriptor), file(net::local_address(fd)), watch(&w), settings(std::move(l)),
+      spread(std::move(s)), pause(wake_acceptor, &w) {}
 
 void door::listen(int fd, listener_ptr settings, hand_over spread) {
   net::watch& w = loop().add(fd);
@@ -77,8 +75,7 @@ net::task<void> door::accept_forever(std::list<acceptor>::iterator a) {
     if (a->watch->readable) co_await net::yield{loop()};
   }
   loop().remove(*a->watch);
-  const std::string& path = a->settings->settings.bind.unix_path;
-  if (!path.empty()) ::unlink(path.c_str());
+  a->file.remove();
   ::close(a->fd);
   acceptors_.erase(a);
 }
@@ -103,9 +100,9 @@ void door::accept_pending(acceptor& a) {
   }
 }
 
-void door::update_listener(listener_ptr settings) {
+void door::update_listener(std::string_view name, listener_ptr settings) {
   for (acceptor& a : acceptors_)
-    if (a.settings->settings.name == settings->settings.name) a.settings = settings;
+    if (!a.closing && a.settings->settings.name == name) a.settings = settings;
 }
 
 void door::close(acceptor& a) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "net/listener.hpp"
 #include "proxy/hall.hpp"
 #include "proxy/session.hpp"
 
@@ -32,7 +33,8 @@ class door {
   void publish(plan_ptr p);
   // Takes the descriptor. `spread` may be empty.
   void listen(int fd, listener_ptr settings, hand_over spread);
-  void update_listener(listener_ptr settings);       // by name: for connections from now on
+  // For connections from now on; the settings may hold a new name.
+  void update_listener(std::string_view name, listener_ptr settings);
   // Accepts what the kernel has queued, then closes: a closed queue would be reset.
   void close_listener(std::string_view name);
   void close_listeners();
@@ -51,6 +53,7 @@ class door {
   struct acceptor {
     acceptor(int descriptor, net::watch& w, listener_ptr l, hand_over s);
     int fd;
+    net::socket_file file;
     net::watch* watch;
     listener_ptr settings;
     hand_over spread;

@@ -21,6 +21,16 @@ void links::close_all() {
   for (link* l : abandoned_) l->socket.interrupt();
 }
 
+void links::retire(std::shared_ptr<links> all) {
+  all->close_all();
+  if (!all->abandoned_.empty()) net::spawn(outlive_abandoned(std::move(all)));
+}
+
+// They were interrupted, so that this takes a turn or two.
+net::task<void> links::outlive_abandoned(std::shared_ptr<links> all) {
+  while (!all->abandoned_.empty()) co_await net::yield{all->loop_};
+}
+
 std::size_t links::idle() const noexcept {
   std::size_t n = 0;
   for (const worker_entry& w : workers_) n += w.idle.size();

@@ -74,6 +74,8 @@ class links {
 
   // Closes idle connections and ends the wait for abandoned ones.
   void close_all();
+  // Closes them for good: these links live on until the last abandoned one has ended. On the loop.
+  static void retire(std::shared_ptr<links> all);
   std::size_t idle() const noexcept;
   net::loop& loop() noexcept { return loop_; }
 
@@ -88,6 +90,7 @@ class links {
   static void idle_departed(void* context);
   static void idle_expired(void* context);
   net::task<void> drain_abandoned(link_ptr l);
+  static net::task<void> outlive_abandoned(std::shared_ptr<links> all);
 
   net::loop& loop_;
   std::vector<worker_entry> workers_;   // by worker_id.index

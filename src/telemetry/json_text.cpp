@@ -11,16 +11,18 @@ constexpr std::uint64_t each(std::uint8_t byte) { return 0x0101010101010101ull *
 constexpr std::uint64_t tops = each(0x80);
 
 // The top bit of some byte is set when one of eight bytes is a control character, a quote, a
-// backslash or not ASCII (the "has less" and "has value" tricks of Bit Twiddling Hacks).
+// backslash, DEL or not ASCII (the "has less" and "has value" tricks of Bit Twiddling Hacks).
 std::uint64_t special(std::uint64_t v) noexcept {
   const std::uint64_t quote = v ^ each('"');
   const std::uint64_t backslash = v ^ each('\\');
-  return ((v - each(0x20)) | (quote - each(1)) | (backslash - each(1)) | v) & tops;
+  const std::uint64_t del = v ^ each(0x7f);
+  return ((v - each(0x20)) | (quote - each(1)) | (backslash - each(1)) | (del - each(1)) | v) &
+         tops;
 }
 
 bool is_special(char c) noexcept {
   const auto u = static_cast<unsigned char>(c);
-  return u < 0x20 || u >= 0x80 || c == '"' || c == '\\';
+  return u < 0x20 || u >= 0x7f || c == '"' || c == '\\';
 }
 
 // Copies the plain run at the front of `in`, as far as `out` has room: by eights, then by one.
@@ -47,8 +49,12 @@ struct piece {
 
 piece short_escape(char letter) noexcept { return {{'\\', letter}, 2, 1}; }
 
-piece escape_ascii(unsigned char c) noexcept {
+piece hex_escape(unsigned char c, std::uint8_t consumed) noexcept {
   static constexpr char hex[] = "0123456789abcdef";
+  return {{'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6, consumed};
+}
+
+piece escape_ascii(unsigned char c) noexcept {
   switch (c) {
     case '"': return short_escape('"');
     case '\\': return short_escape('\\');
@@ -57,8 +63,8 @@ piece escape_ascii(unsigned char c) noexcept {
     case '\t': return short_escape('t');
     default: break;
   }
-  if (c >= 0x20) return {{static_cast<char>(c)}, 1, 1};
-  return {{'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6, 1};
+  if (c >= 0x20 && c != 0x7f) return {{static_cast<char>(c)}, 1, 1};
+  return hex_escape(c, 1);
 }
 
 // The character at the front of `in`, escaped.
@@ -67,6 +73,8 @@ piece escape_one(std::string_view in) noexcept {
   if (first < 0x80) return escape_ascii(first);
   const std::size_t n = utf8_length(in);
   if (n == 0) return {{'\\', 'u', 'f', 'f', 'f', 'd'}, 6, 1};
+  const auto second = static_cast<unsigned char>(in[1]);
+  if (first == 0xc2 && second < 0xa0) return hex_escape(second, 2);   // C1
   piece p{{}, static_cast<std::uint8_t>(n), static_cast<std::uint8_t>(n)};
   std::memcpy(p.text, in.data(), n);
   return p;

@@ -1,6 +1,6 @@
-// JSON string contents (RFC 8259 §7) from any bytes, for the logs: quotes, backslashes and control
-// characters are escaped, bytes that are not UTF-8 (RFC 3629) become U+FFFD. No allocation, any
-// thread.
+// JSON string contents (RFC 8259 §7) from any bytes, for the logs and the admin API: quotes,
+// backslashes and control characters are escaped (DEL and C1 too, which RFC 8259 lets pass and
+// terminals obey), bytes that are not UTF-8 (RFC 3629) become U+FFFD. No allocation, any thread.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,10 @@
-// The operational log over spdlog, which makes lines atomic and owns standard error's lock.
+// The operational log over spdlog, which makes lines atomic.
 #include "telemetry/log.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -14,6 +14,7 @@
 #include <mutex>
 
 #include "telemetry/json_text.hpp"
+#include "telemetry/line_outlet.hpp"
 #include "telemetry/repeat_limiter.hpp"
 
 namespace weir::telemetry {
@@ -44,16 +45,18 @@ class function_sink final : public spdlog::sinks::base_sink<std::mutex> {
   std::function<void(std::string_view)> f_;
 };
 
+line_outlet& standard_error() {
+  static line_outlet outlet(STDERR_FILENO);
+  return outlet;
+}
+
+void to_standard_error(std::string_view line) { standard_error().put(line); }
+
 std::shared_ptr<spdlog::logger> make_logger(const log_options& o) {
-  spdlog::sink_ptr sink;
-  if (o.output)
-    sink = std::make_shared<function_sink>(o.output);
-  else
-    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  auto sink = std::make_shared<function_sink>(o.output ? o.output : to_standard_error);
   auto logger = std::make_shared<spdlog::logger>("weir", std::move(sink));
   logger->set_pattern("%v");
   logger->set_level(to_spdlog(o.least));
-  logger->flush_on(spdlog::level::debug);
   return logger;
 }
 
@@ -173,5 +176,9 @@ void log(level l, std::string_view message, std::initializer_list<field> fields)
 }
 
 std::uint64_t log_suppressed() noexcept { return slot()->suppressed; }
+
+std::uint64_t log_dropped() noexcept { return standard_error().dropped(); }
+
+bool flush_log(std::chrono::milliseconds patience) { return standard_error().flush(patience); }
 
 }  // namespace weir::telemetry

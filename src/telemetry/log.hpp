@@ -1,9 +1,12 @@
 // The operational log: state changes, reloads, errors; a line each on standard error, as JSON or as
-// plain text. Any thread, never per batch: a call takes a lock and makes a system call. A message
-// that repeats is let through `burst` times in a window of 10 s; the first one after that says how
-// many were left out. The words of a message are fixed, what varies goes into fields.
+// plain text. Any thread, never per batch: a call takes a lock and makes a system call. It does not
+// wait for who reads: what standard error does not take stays in memory up to a limit, then lines
+// are dropped and counted. A message that repeats is let through `burst` times in a window of 10 s;
+// the first one after that says how many were left out. The words of a message are fixed, what
+// varies goes into fields.
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -56,5 +59,10 @@ void log(level, std::string_view message, std::initializer_list<field> fields = 
 
 // Lines that were left out so far because their message repeated.
 std::uint64_t log_suppressed() noexcept;
+// Lines that were lost so far because standard error did not take them.
+std::uint64_t log_dropped() noexcept;
+// Writes what standard error did not take before; for the control thread's tick, and for the end,
+// which has some patience. True: nothing is left.
+bool flush_log(std::chrono::milliseconds patience = {});
 
 }  // namespace weir::telemetry

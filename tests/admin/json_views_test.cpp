@@ -27,6 +27,12 @@ TEST_CASE("JSON text is on one line, parses back, and has numbers as people writ
   }
 }
 
+TEST_CASE("text that is no UTF-8, or steers a terminal, is JSON that does neither") {
+  const json::object in{{"\xff", "\xff\xc2\x9b" "31m\x7f"}};
+  CHECK(to_text(in) == "{\"\\ufffd\":\"\\ufffd\\u009b31m\\u007f\"}\n");
+  CHECK(json::parse(to_text(in)).as_object().begin()->key() == "\xef\xbf\xbd");
+}
+
 TEST_CASE("what is not finite is null in every view, so that the text is always JSON") {
   const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
   core::pool_view p;

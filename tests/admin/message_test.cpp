@@ -115,6 +115,14 @@ TEST_CASE("a problem is RFC 9457 JSON") {
   CHECK_FALSE(boost::json::parse(make_problem(400, "x", "y").body).as_object().contains("lines"));
 }
 
+TEST_CASE("a problem that quotes any bytes is JSON all the same") {
+  const auto p = make_problem(404, "not-found", "no pool '\xff\xc2\x9b'", {"line \x80"});
+  const auto body = boost::json::parse(p.body).as_object();
+  CHECK(body.at("detail") == "no pool '\xef\xbf\xbd\xc2\x9b'");
+  CHECK(body.at("lines").at(0) == "line \xef\xbf\xbd");
+  CHECK(p.body.find('\x9b') == std::string::npos);
+}
+
 TEST_CASE("any component survives encoding and the way through a path or a query") {
   weir::base::random random(8);
   for (int i = 0; i < 2000; ++i) {

@@ -41,6 +41,16 @@ TEST_CASE("every member is taken, and a longer ttl than allowed becomes the long
   CHECK(r->ttl == base::duration(5min));
 }
 
+TEST_CASE("a worker that moved shows the secret of the lease that it had") {
+  const std::string start = R"({"id": "w", "url": "http://10.0.0.9", "secret": )";
+  CHECK(read(start + "\"s3cret\"}")->secret == "s3cret");
+  for (const char* wrong : {"null}", "7}", "[]}"}) {
+    const auto got = read(start + wrong);
+    REQUIRE_FALSE(got.has_value());
+    CHECK(got.error().detail.find("secret: expected") == 0);
+  }
+}
+
 TEST_CASE("a ttl is a duration or a number of seconds") {
   struct row {
     const char* json;

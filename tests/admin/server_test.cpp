@@ -45,21 +45,55 @@ TEST_CASE("the address says the port that the kernel picked") {
   CHECK(live.address() != "127.0.0.1:0");
 }
 
-TEST_CASE("connections beyond the limit are closed at once and counted") {
+TEST_CASE("at the limit the connection that waited longest for a request makes room") {
   auto o = on_loopback();
   o.connections_max = 2;
   live_server live(o);
-  raw_client one(live.address()), two(live.address());
-  one.send(get_live), two.send(get_live);
+  raw_client one(live.address());
+  one.send(get_live);
   CHECK(one.read().status == 200);
+  raw_client two(live.address());
+  two.send(get_live);
   CHECK(two.read().status == 200);
   raw_client three(live.address());
-  CHECK(three.at_end());
-  live.on_server([](server& s, fake_backend&) { CHECK(s.refused_connections() == 1); });
-  // One that ends makes room; the server notices it before the next one is let in.
-  one.send("GET /livez HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n");
-  CHECK(one.read().status == 200);
+  three.send(get_live);
+  CHECK(three.read().status == 200);
   CHECK(one.at_end());
+  two.send(get_live);
+  CHECK(two.read().status == 200);
+  live.on_server([](server& s, fake_backend&) {
+    CHECK(s.refused_connections() == 1);
+    CHECK(s.connections() == 2);
+  });
+}
+
+TEST_CASE("half a request holds no place against a new connection") {
+  auto o = on_loopback();
+  o.connections_max = 1;
+  live_server live(o);
+  raw_client half(live.address());
+  half.send("GET /livez HTTP/1.1\r\nHost: ");
+  raw_client whole(live.address());
+  whole.send(get_live);
+  CHECK(whole.read().status == 200);
+}
+
+TEST_CASE("who has a request under way keeps its place: a new connection is closed and counted") {
+  auto o = on_loopback();
+  o.connections_max = 1;
+  live_server live(o);
+  live.back.hold_answers = true;
+  raw_client busy(live.address());
+  busy.send(post("/v1/reload", "{}"));
+  bool held = false;
+  while (!held) live.on_server([&](server&, fake_backend& b) { held = !b.held.empty(); });
+  raw_client late(live.address());
+  CHECK(late.at_end());
+  live.on_server([](server& s, fake_backend& b) {
+    CHECK(s.refused_connections() == 1);
+    b.held.front()(change_report{"done", {}});
+  });
+  CHECK(busy.read().status == 200);
 }
 
 TEST_CASE("a server that closes while an answer is due cuts the connection and lets it go") {
@@ -129,6 +163,19 @@ TEST_CASE("a reload may change the token, and a bad allow-list changes nothing")
   live.on_server([](server& s, fake_backend&) { CHECK(s.update("new", {}, 1min)); });
   CHECK(pause("old") == 401);
   CHECK(pause("new") == 200);
+}
+
+TEST_CASE("a new token leaves the longest lease as it was") {
+  auto o = on_loopback("old");
+  o.ttl_max = 45s;
+  live_server live(o);
+  live.on_server([](server& s, fake_backend&) { s.update("new"); });
+  CHECK(ask(live.address(), post("/v1/pools/loaders/workers",
+                                 R"({"id":"r1","url":"http://127.0.0.1:9","ttl":"1h"})",
+                                 "Authorization: Bearer new\r\n"))
+            .status == 201);
+  REQUIRE(live.back.registered.size() == 1);
+  CHECK(live.back.registered[0].ttl == 45s);
 }
 
 TEST_CASE("a unix socket is for its owner and group, and goes with the server") {

@@ -26,6 +26,8 @@ TEST_CASE("width counts characters, not bytes") {
 TEST_CASE("nothing that was named by others can steer the terminal") {
   CHECK(printable("a\x1b[31mb\x07\x7f\n") == "a?[31mb???");
   CHECK(printable("\xc2\x9b" "31m\xc2\xa0") == "?31m\xc2\xa0");
+  CHECK(printable("\x9b" "31m\xff\xc2") == "?31m??");   // a C1 of eight bits, and cut UTF-8
+  CHECK(printable_lines("a\r\nb\x1b\n\xff") == "a?\nb?\n?");
   CHECK(printable("plain gr\xc3\xbc\xc3\x9f") == "plain gr\xc3\xbc\xc3\x9f");
   CHECK(format_table({{"A"}}, {{"\x1b[2J"}}) == "A\n?[2J\n");
 }

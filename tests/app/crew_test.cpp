@@ -56,10 +56,10 @@ TEST_CASE("every loop hears where a worker is, names once they are resolved") {
   std::promise<void> told;
   std::atomic<int> good{0};
   const auto all = c->workers();
-  k.front.each(
-      [&](proxy::door& d) {
-        const auto links = k.front.links_of(d.loop().index(), "loaders");
-        const auto one = links->target(all[0].view.id), two = links->target(all[1].view.id);
+  k.front.each_links(
+      "loaders",
+      [&](proxy::links& links) {
+        const auto one = links.target(all[0].view.id), two = links.target(all[1].view.id);
         good +=
             one && one->addresses.size() == 1 && to_string(one->addresses[0]) == "127.0.0.1:9001";
         good +=
@@ -166,13 +166,37 @@ TEST_CASE(
   crew_kit k;
   const auto c = k.make(pool_of("loaders", {}));
   const auto before = c->enroll(registration("r1"), anywhere, 60s);
-  const auto after = c->enroll(registration("r1", "127.0.0.3"), anywhere, 60s);
+  const auto after = c->enroll(registration("r1"), anywhere, 60s);
   REQUIRE((before.has_value() && after.has_value()));
   CHECK(before->secret != after->secret);
   k.settle();
   CHECK(names_of(*c) == words{"r1"});
   CHECK_FALSE(c->renew("r1", before->secret).has_value());
   CHECK(c->renew("r1", after->secret).has_value());
+}
+
+TEST_CASE("the id of a live lease moves to another url only with that lease's secret") {
+  crew_kit k;
+  const auto c = k.make(pool_of("loaders", {}));
+  const auto held = c->enroll(registration("r1"), anywhere, 60s);
+  const auto other = c->enroll(registration("r2", "127.0.0.2"), anywhere, 60s);
+  REQUIRE((held.has_value() && other.has_value()));
+  auto moved = registration("r1", "127.0.0.3");
+  for (const std::string& secret : {std::string(), std::string("guess"), other->secret}) {
+    moved.secret = secret;
+    const auto no = c->enroll(moved, anywhere, 60s);
+    REQUIRE_FALSE(no.has_value());
+    CHECK(no.error().what == admin::failure::kind::conflict);
+    CHECK_THAT(no.error().detail, Catch::Contains("http://127.0.0.1:9100"));
+  }
+  CHECK(c->renew("r1", held->secret).has_value());   // nothing happened to its lease
+  moved.secret = held->secret;
+  const auto taken = c->enroll(moved, anywhere, 60s);
+  REQUIRE(taken.has_value());
+  CHECK_FALSE(c->renew("r1", held->secret).has_value());
+  moved = registration("r1", "127.0.0.4");
+  c->tick(net::loop::read_clock() + 1h);   // its lease has ended
+  CHECK(c->enroll(moved, anywhere, 60s).has_value());
 }
 
 TEST_CASE("one url is one worker: a second id for it is a conflict until the first has left") {
@@ -276,6 +300,52 @@ TEST_CASE("a reload keeps who did not change, drains who left, adds who came") {
   CHECK(id_of("moved") != moved);   // another machine: nothing learned of the old one holds
   for (const auto& w : c->workers())
     if (w.view.name == "slots") CHECK(w.view.slots == 7);
+}
+
+TEST_CASE("workers_max never keeps a configured worker out") {
+  crew_kit k;
+  auto settings = pool_of("loaders", {worker_at("w1", "127.0.0.1", 9001, 1)});
+  settings.settings.workers_max = 1;
+  const auto c = k.make(settings);
+  k.settle();
+  core::batch_facts f;
+  f.route = c->gate()->with(net::loop::read_clock(),
+                            [](core::pool& p, base::instant) { return p.route("r"); });
+  REQUIRE(c->gate()->admit(f, net::loop::read_clock()).what == core::admission::kind::granted);
+
+  SECTION("its url changed while the old one has a batch to finish") {
+    settings.workers = {worker_at("w1", "127.0.0.2")};
+    c->apply(settings, nullptr);
+    k.settle();
+    CHECK(names_of(*c) == words{"w1"});
+    CHECK(c->workers().size() == 2);   // the one that leaves is still to be seen
+  }
+  SECTION("workers that registered took every place") {
+    settings.settings.workers_max = 2;
+    c->apply(settings, nullptr);
+    REQUIRE(c->enroll(registration("r1"), anywhere, 60s).has_value());
+    settings.workers.push_back(worker_at("w2", "127.0.0.2"));
+    c->apply(settings, nullptr);
+    k.settle();
+    CHECK(names_of(*c) == words{"w1", "r1", "w2"});
+    CHECK_FALSE(c->enroll(registration("r2", "127.0.0.9"), anywhere, 60s).has_value());
+  }
+}
+
+TEST_CASE("a worker that registers again takes its own place in a full pool with batches") {
+  crew_kit k;
+  auto settings = pool_of("loaders", {});
+  settings.settings.workers_max = 1;
+  const auto c = k.make(settings);
+  REQUIRE(c->enroll(registration("r1"), anywhere, 60s).has_value());
+  k.settle();
+  core::batch_facts f;
+  f.route = c->gate()->with(net::loop::read_clock(),
+                            [](core::pool& p, base::instant) { return p.route("r"); });
+  REQUIRE(c->gate()->admit(f, net::loop::read_clock()).what == core::admission::kind::granted);
+  CHECK(c->enroll(registration("r1"), anywhere, 60s).has_value());
+  k.settle();
+  CHECK(names_of(*c) == words{"r1"});
 }
 
 TEST_CASE("a reload leaves registered workers alone, unless the configuration takes their name") {

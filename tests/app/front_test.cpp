@@ -98,6 +98,33 @@ TEST_CASE("connections to a pool's workers are one set for each loop and pool, k
   CHECK(a != f.links_of(1, "a"));
 }
 
+TEST_CASE("every loop is handed its own connections to a pool's workers, while others are made") {
+  running_front r(3);
+  std::atomic<int> wrong{0};
+  std::vector<std::future<void>> ends;
+  for (int i = 0; i < 50; ++i) {
+    auto done = std::make_shared<std::promise<void>>();
+    ends.push_back(done->get_future());
+    r.front.each_links(
+        "pool-" + std::to_string(i % 10),
+        [&](proxy::links& l) { wrong += net::loop::current() != &l.loop(); },
+        [done] { done->set_value(); });
+  }
+  for (auto& e : ends) e.wait();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("connections of a pool that is gone are forgotten, and made anew when it comes back") {
+  running_front r(2);
+  std::weak_ptr<proxy::links> before = r.front.links_of(0, "a");
+  r.front.retire_links("a");
+  r.front.retire_links("never-was");
+  on_each(r.front, [](proxy::door&) {});
+  on_each(r.front, [](proxy::door&) {});   // what ran before has been thrown away
+  CHECK(before.expired());
+  CHECK(r.front.links_of(0, "a") != nullptr);
+}
+
 TEST_CASE("a TCP address is bound once for each loop on one port, a unix path once") {
   app::front f(3, nullptr, {});
   const auto made = f.bind(tcp());

@@ -27,7 +27,7 @@ struct plan_kit : crew_kit {
   }
   ~plan_kit() { crews.clear(); }
   proxy::plan_ptr plan(unsigned loop = 0) {
-    return app::make_plan({settings, crews, front, metrics, replay}, loop);
+    return app::make_plan({settings, crews, front, metrics, replay, 123}, loop);
   }
   std::string route_of(const proxy::plan& p, std::string_view path) {
     std::string scratch;
@@ -51,6 +51,12 @@ TEST_CASE("routes lead to their pools, first match first") {
   CHECK(p->routes[0].pool->name == "checkers");
   CHECK(p->routes[0].pool->gate == k.crews["checkers"]->gate());
   CHECK(p->routes[1].pool->name == "loaders");
+}
+
+TEST_CASE("a plan takes no more connections than there are descriptors for") {
+  plan_kit k({});
+  CHECK(k.settings.limits.connections_max > 123);
+  CHECK(k.plan()->limits.connections_max == 123);
 }
 
 TEST_CASE("a plan has every pool, those without a route too: their clocks must go on") {
@@ -138,6 +144,7 @@ TEST_CASE("limits are the configuration's") {
   k.settings.limits.head_bytes_max = 1234;
   k.settings.limits.fields_max = 12;
   k.settings.limits.target_bytes_max = 123;
+  k.settings.limits.connections_max = 123;
   const auto p = k.plan();
   CHECK(p->head_limits.head_bytes_max == 1234);
   CHECK(p->head_limits.fields_max == 12);

@@ -109,6 +109,25 @@ TEST_CASE("settings of the process are told by key, those for the next start as 
   }
 }
 
+TEST_CASE("what guards a surface changes with its bind, at the next start") {
+  const auto at = [](const std::string& more) { return read(with("threads: 2", more)); };
+  CHECK(lines(diff(at("admin: {bind: \"0.0.0.0:9900\", token_file: token}"),
+                   at("admin: {bind: \"127.0.0.1:9910\"}"))) ==
+        texts{"admin.bind: 0.0.0.0:9900 -> 127.0.0.1:9910 (needs a restart)",
+              "admin.token_file: token -> none (needs a restart)"});
+  CHECK(lines(diff(at("admin: {token_file: token}"), at("admin: {}"))) ==
+        texts{"admin.token_file: token -> none (from the reload on)"});
+  const auto door = [&](const std::string& port, const std::string& range) {
+    return at("registration: {bind: \"127.0.0.1:" + port + "\", token_file: token, allow: [" +
+              range + "]}");
+  };
+  CHECK(lines(diff(door("9902", "10.0.0.0/8"), door("9910", "10.0.0.0/7"))) ==
+        texts{"registration.bind: 127.0.0.1:9902 -> 127.0.0.1:9910 (needs a restart)",
+              "registration.allow: [10.0.0.0/8] -> [10.0.0.0/7] (needs a restart)"});
+  CHECK(lines(diff(door("9902", "10.0.0.0/8"), door("9902", "10.0.0.0/7"))) ==
+        texts{"registration.allow: [10.0.0.0/8] -> [10.0.0.0/7] (from the reload on)"});
+}
+
 TEST_CASE("listeners come, go and move, a kept one keeps its socket") {
   CHECK(changed("  - {name: back, bind: \"127.0.0.1:8081\"}\n", "") ==
         texts{"listener back: removed, was 127.0.0.1:8081 (closes; what it had accepted goes on)"});

@@ -1,5 +1,8 @@
 #include "config/files.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstdlib>
@@ -52,6 +55,22 @@ TEST_CASE("a file that is missing, a directory or too large is an error with its
   CHECK(load_file(dir.write("most", std::string(file_bytes_max, 'x'))).has_value());
   CHECK(load_file(dir.write("more", std::string(file_bytes_max + 1, 'x'))).error().value() ==
         EFBIG);
+}
+
+TEST_CASE("a pipe, a socket and a device are refused at once, with or without anybody behind") {
+  const scratch dir;
+  const auto pipe = dir.path("pipe");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  for (const auto& path : {pipe, std::string("/dev/zero"), std::string("/dev/null")}) {
+    INFO(path);
+    CHECK(load_file(path).error().message() ==
+          "is a pipe, socket or device, expected a regular file");
+  }
+  const auto got = read_file(pipe);
+  CHECK_FALSE(got.ok());
+  CHECK_THAT(got.text(), Catch::Contains("cannot be read (is a pipe"));
+  REQUIRE(::symlink(dir.write("real", "text").c_str(), dir.path("link").c_str()) == 0);
+  CHECK(load_file(dir.path("link")).value() == "text");
 }
 
 TEST_CASE("variables come from the process") {

@@ -47,6 +47,23 @@ TEST_CASE("a name is taken by a worker that is not leaving, and the limit holds"
   CHECK(b.add("w1", 1, 3));
 }
 
+TEST_CASE("a reserved seat is there beyond the limit, and counts") {
+  pool_settings s = plain_settings();
+  s.workers_max = 1;
+  bench b(s);
+  REQUIRE(b.add("w1"));
+  const auto reserve = [&](const char* name) {
+    worker_settings w;
+    w.name = name;
+    return b.f.add(w, at(0), seat::reserved);
+  };
+  CHECK(reserve("w2"));
+  CHECK_FALSE(reserve("w2"));   // a name is one worker's all the same
+  CHECK(b.f.refused_workers() == 0);
+  CHECK_FALSE(b.add("w3"));
+  CHECK(b.f.refused_workers() == 1);
+}
+
 TEST_CASE("a leaving worker's name may join again at once, and is the one that is found") {
   bench b;
   const auto old = b.add("w1");

@@ -1,5 +1,7 @@
 #include "net/fetch.hpp"
 
+#include <sys/resource.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <catch2/catch.hpp>
@@ -194,6 +196,21 @@ TEST_CASE("a refused connection says who refused") {
   CHECK(out.status == 0);
   CHECK(out.error ==
         "connecting to 127.0.0.1:" + std::to_string(nobody.port()) + ": Connection refused");
+}
+
+TEST_CASE("a connection that weir has no descriptor for says nothing of the peer") {
+  errand e;
+  loopback_server server(e.context, [](const seen_request&) { return response(200, ""); });
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{0, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto out = e.run(plain(server.address()), {});
+  const auto tried = e.connect(plain(server.address()));
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(out.failure == fetch_failure::exhausted);
+  CHECK(tried.failure == fetch_failure::exhausted);
+  CHECK_THAT(out.error, Catch::Contains("Too many open files"));
 }
 
 TEST_CASE("a peer without addresses fails at once") {
@@ -404,6 +421,7 @@ TEST_CASE("TLS to a plain server, and plain to a TLS server, fail with a text") 
 TEST_CASE("every failure has a name") {
   CHECK(name(fetch_failure::none) == "none");
   CHECK(name(fetch_failure::connect) == "connect");
+  CHECK(name(fetch_failure::exhausted) == "exhausted");
   CHECK(name(fetch_failure::tls) == "tls");
   CHECK(name(fetch_failure::timed_out) == "timed_out");
   CHECK(name(fetch_failure::broken) == "broken");

@@ -121,6 +121,26 @@ TEST_CASE("a unix socket that answers is in use, and stays the other's") {
   ::close(client), ::close(live);
 }
 
+TEST_CASE("a unix socket's file is removed by who made it, unless the path is another's by now") {
+  const test::scratch_folder folder;
+  const auto at = socket_address::unix_path(folder.path("weir.sock")).value();
+  const auto there = [&] { return std::filesystem::exists(folder.path("weir.sock")); };
+  const auto first = net::open_listener(at, false);
+  REQUIRE(first);
+  const net::socket_file file(net::local_address(*first));
+  ::close(*first);
+  const auto second = net::open_listener(at, false);   // nobody answered there
+  REQUIRE(second);
+  file.remove();
+  CHECK(there());
+  const net::socket_file own(at);
+  ::close(*second);
+  own.remove();
+  CHECK_FALSE(there());
+  own.remove();                                        // again: nothing
+  net::socket_file(loopback).remove();
+}
+
 TEST_CASE("a file that is no socket is never removed") {
   test::scratch_folder folder;
   const auto path = folder.write("weir.sock", "precious");

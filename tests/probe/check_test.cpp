@@ -66,6 +66,7 @@ TEST_CASE("a status is good when it is in the list, or from 200 to 399 without o
 
 TEST_CASE("a probe without an answer is bad, and the detail is the reason") {
   const std::pair<fetch_failure, result> rows[] = {{fetch_failure::connect, result::connect},
+                                                   {fetch_failure::exhausted, result::not_sent},
                                                    {fetch_failure::tls, result::tls},
                                                    {fetch_failure::timed_out, result::timed_out},
                                                    {fetch_failure::broken, result::broken}};
@@ -76,6 +77,8 @@ TEST_CASE("a probe without an answer is bad, and the detail is the reason") {
       const auto o = judge(t, {failure, "the reason", 0, {}, {}});
       CHECK(o.what == meaning);
       CHECK(o.detail == "the reason");
+      CHECK_FALSE(o.good());
+      CHECK(o.sent() == (failure != fetch_failure::exhausted));
     }
   }
 }
@@ -113,7 +116,8 @@ TEST_CASE("agent words come along from good and bad replies, several lines as on
 TEST_CASE("every result has a name, and no two the same") {
   const std::vector<std::string_view> names{name(result::good),      name(result::bad_status),
                                             name(result::connect),   name(result::tls),
-                                            name(result::timed_out), name(result::broken)};
+                                            name(result::timed_out), name(result::broken),
+                                            name(result::not_sent)};
   CHECK(names == std::vector<std::string_view>{"good", "bad_status", "connect", "tls", "timed_out",
-                                               "broken"});
+                                               "broken", "not_sent"});
 }

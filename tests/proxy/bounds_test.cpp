@@ -80,18 +80,19 @@ TEST_CASE("a copy for a retry is given back once the answer is on its way") {
 
 TEST_CASE("out of descriptors is weir's fault: 503, and no worker is blamed") {
   fake_worker worker(test::answering(test::echo));
-  front_kit front;
-  front.add("w1", worker);
   net::before_kernel_call = [](net::kernel_call c) noexcept {
     return net::call_plan{c == net::kernel_call::connect ? EMFILE : 0};
   };
+  front_kit front;
+  front.add("w1", worker);
   const auto answer = front.ask(get("/load"));
-  net::before_kernel_call = nullptr;
   CHECK(answer.status() == 503);
   CHECK(answer.body.find("exhausted") != std::string::npos);
   CHECK(front.gate->with(net::loop::read_clock(), [](core::pool& p, base::instant now) {
     return p.workers(now).at(0).failures;
   }) == 0);
+  front.end();
+  net::before_kernel_call = nullptr;
 }
 
 TEST_CASE("many pipelined requests are answered in order while others get their turn") {

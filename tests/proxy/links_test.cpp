@@ -251,3 +251,16 @@ TEST_CASE("an abandoned attempt's slot is released when its hold passes, or when
     }(f.loop, by_time));
   }
 }
+
+TEST_CASE("links that are retired end the wait for abandoned ones, and live until those ended") {
+  test::loop_fixture f;
+  f.run([](net::loop& l) -> net::task<void> {
+    auto all = std::make_shared<abandoned>(l);
+    all->abandon(60s);
+    const std::weak_ptr<abandoned> there = all;
+    proxy::links::retire(std::shared_ptr<proxy::links>(all, &all->links));
+    all.reset();
+    CHECK_FALSE(there.expired());
+    co_await test::turn_until(l, [&] { return there.expired(); });
+  }(f.loop));
+}

@@ -18,7 +18,7 @@ std::string escaped(std::string_view in, std::size_t room = 4096) {
 
 }  // namespace
 
-TEST_CASE("JSON text escapes what RFC 8259 says and nothing else") {
+TEST_CASE("JSON text escapes what RFC 8259 says, what steers terminals, and nothing else") {
   struct row {
     std::string_view in, out;
   };
@@ -31,7 +31,9 @@ TEST_CASE("JSON text escapes what RFC 8259 says and nothing else") {
       {"\\", "\\\\"},
       {"a\nb\rc\td", "a\\nb\\rc\\td"},
       {"\0\x01\x1f"sv, "\\u0000\\u0001\\u001f"},
-      {"\x20\x7e\x7f", "\x20\x7e\x7f"},
+      {"\x20\x7e\x7f", "\x20\x7e\\u007f"},
+      {"1234567\x7f" "12345678\x7f", "1234567\\u007f12345678\\u007f"},
+      {"\xc2\x80\xc2\x9b" "31m\xc2\x9f\xc2\xa0", "\\u0080\\u009b31m\\u009f\xc2\xa0"},
       {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
       {"\xe2\x82\xac\xf0\x9f\x8c\x8a", "\xe2\x82\xac\xf0\x9f\x8c\x8a"},
       {"\x80", "\\ufffd"},
