@@ -148,6 +148,12 @@ bool valid_hook_url(std::string_view text) noexcept {
   return !a->has_port || parse_port(a->port).value_or(0) != 0;
 }
 
+bool holds_credentials(std::string_view url) noexcept {
+  const auto scheme = url.find("://");
+  if (scheme != url.npos) url.remove_prefix(scheme + 3);
+  return url.substr(0, url.find_first_of("/?#")).find('@') != url.npos;
+}
+
 std::string hook_origin(std::string_view url) {
   const auto start = url.find("://");
   return std::string(start == url.npos ? "" : url.substr(0, url.find_first_of("/?", start + 3)));

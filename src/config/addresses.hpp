@@ -22,6 +22,8 @@ std::optional<url> parse_worker_url(std::string_view text);
 
 // "http://…" or "https://…" with any path and query, for hooks. No user and no fragment.
 bool valid_hook_url(std::string_view text) noexcept;
+// user:password@ before the host: never taken, and never to be shown.
+bool holds_credentials(std::string_view url) noexcept;
 // The part that can be shown: scheme and authority. Paths and queries of hooks hold keys.
 std::string hook_origin(std::string_view url);
 

@@ -161,6 +161,9 @@ outcome read_file(const shape& type, const std::string& path, const file_loader&
 bool is_file(kind what) {
   return what == kind::pem_file || what == kind::token_file || what == kind::signing_file;
 }
+bool is_url(kind what) {
+  return what == kind::worker_url || what == kind::hook_url;
+}
 // Kinds that YAML knows too: in quotes they would be texts.
 bool is_bare(kind what) {
   return what == kind::boolean || what == kind::count || what == kind::number;
@@ -187,8 +190,14 @@ std::optional<value> read_scalar(const shape& type, const node& n, reading& r) {
   // What was meant is worked out from the text, which may be a variable's: then it is not shown.
   const bool show = !got.meant.empty() && !n.from_environment;
   const bool hide = is_file(type.what) && looks_secret(n.text);
-  r.error(n, fmt::format("{}{}, expected {}{}", hide ? "a path (not shown)" : describe(n), got.what,
-                         expects_one(type), show ? ", did you mean " + got.meant : ""));
+  if (is_url(type.what) && (holds_credentials(n.text) || holds_credentials(n.written)))
+    r.error(n, fmt::format("a url with a user or password in it (not shown), expected {}: "
+                           "credentials in urls are not taken",
+                           expects_one(type)));
+  else
+    r.error(n,
+            fmt::format("{}{}, expected {}{}", hide ? "a path (not shown)" : describe(n), got.what,
+                        expects_one(type), show ? ", did you mean " + got.meant : ""));
   return {};
 }
 

@@ -160,6 +160,13 @@ TEST_CASE("hook urls may have a path and a query, but no user or fragment") {
   }
 }
 
+TEST_CASE("credentials in a url are seen in front of the host, and nowhere else") {
+  for (const std::string_view text : {"http://u:p@h/", "https://u@h", "u:p@h:80/x", "http://@h"})
+    CHECK(holds_credentials(text));
+  for (const std::string_view text : {"", "http://h/a@b", "http://h?m=a@b", "http://h#@", "h@"})
+    CHECK(holds_credentials(text) == (text == "h@"));
+}
+
 TEST_CASE("of a hook url only scheme and place are shown") {
   CHECK(hook_origin("https://h:8443/services/T0/B0/key") == "https://h:8443");
   CHECK(hook_origin("https://h?code=key") == "https://h");

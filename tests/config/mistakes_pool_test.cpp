@@ -44,8 +44,9 @@ TEST_CASE("mistakes in pools, workers, checks, queues and scaling") {
            {"4:43: pools.loaders.workers[0].url: `h:80`, expected http://HOST:PORT, "
             "https://HOST:PORT or unix:/PATH, did you mean http://h:80"}},
           {R"(pools: {loaders: {workers: [{id: w1, url: "http://u@h"}]}})",
-           {"4:43: pools.loaders.workers[0].url: `http://u@h`, expected http://HOST:PORT, "
-            "https://HOST:PORT or unix:/PATH"}},
+           {"4:43: pools.loaders.workers[0].url: a url with a user or password in it (not shown), "
+            "expected http://HOST:PORT, https://HOST:PORT or unix:/PATH: credentials in urls are "
+            "not taken"}},
           {R"(pools: {loaders: {workers: [{id: w1, url: "http://h/load"}]}})",
            {"4:43: pools.loaders.workers[0].url: `http://h/load`, expected http://HOST:PORT, "
             "https://HOST:PORT or unix:/PATH"}},
@@ -151,6 +152,14 @@ TEST_CASE("mistakes in pools, workers, checks, queues and scaling") {
           {"pools: {loaders: {autoscale: {hooks: [{webhook: {}}]}}}",
            {"4:49: missing key `url` in pools.loaders.autoscale.hooks[0].webhook, expected an "
             "http:// or https:// url"}},
+          {R"(pools: {loaders: {autoscale: {hooks: [{webhook: {url: "http://u:pass@h/x"}}]}}})",
+           {"4:55: pools.loaders.autoscale.hooks[0].webhook.url: a url with a user or password in "
+            "it (not shown), expected an http:// or https:// url: credentials in urls are not "
+            "taken"}},
+          {R"(pools: {loaders: {workers: [{id: w1, url: "u:pass@h:1"}]}})",
+           {"4:43: pools.loaders.workers[0].url: a url with a user or password in it (not shown), "
+            "expected http://HOST:PORT, https://HOST:PORT or unix:/PATH: credentials in urls are "
+            "not taken"}},
           {R"(pools: {loaders: {autoscale: {hooks: [{webhook: {url: "h/x"}}]}}})",
            {"4:55: pools.loaders.autoscale.hooks[0].webhook.url: `h/x`, expected an http:// or "
             "https:// url"}},
