@@ -9,6 +9,7 @@
 #include "config/config.hpp"
 #include "config/reading.hpp"
 #include "config/units.hpp"
+#include "core/scaling.hpp"
 
 namespace weir::config {
 namespace {
@@ -159,14 +160,33 @@ void check_ejection(void* object, const node& at, reading& r) {
   ordered(at, r, "base_time", e.base_time, "max_time", e.time_max);
 }
 
+// A backlog is planned to drain in capped_seconds() once the workers asked for are there.
+void warn_objective(const core::autoscale_settings& a, const node& at, reading& r) {
+  const duration planned = base::from_seconds(core::capped_seconds(a));
+  const duration kept = a.startup_time + a.sustain + planned;
+  if (a.objective >= kept) return;
+  const auto why =
+      fmt::format("{} cannot be kept by new workers, about {} can: startup_time {}, sustain {}, "
+                  "and {} in which a backlog drains",
+                  format_duration(a.objective), format_duration(kept),
+                  format_duration(a.startup_time), format_duration(a.sustain),
+                  format_duration(planned));
+  for (const auto key : {"objective", "startup_time", "sustain"})
+    if (at.find(key)) return warn_in(at, r, key, key == std::string_view("objective")
+                                                     ? why : "the objective of " + why);
+}
+
 void check_autoscale(void* object, const node& at, reading& r) {
   const auto& a = *static_cast<const pool*>(object)->settings.autoscale;
   ordered(at, r, a.min <= a.max, {"min", fmt::format("{}", a.min)},
           {"max", fmt::format("{}", a.max)});
-  if (a.objective <= a.startup_time + a.sustain)
-    warn_in(at, r, "objective",
-            fmt::format("cannot be met by new workers: startup_time and sustain take {}",
-                        format_duration(a.startup_time + a.sustain)));
+  warn_objective(a, at, r);
+  const duration steps = (a.resend + core::scaling::tick - 1ns) / core::scaling::tick *
+                         core::scaling::tick;
+  if (steps != a.resend)
+    warn_in(at, r, "resend",
+            fmt::format("is sent every {}: scaling decides every {}", format_duration(steps),
+                        format_duration(core::scaling::tick)));
 }
 
 void check_exec(void* object, const node& at, reading& r) {

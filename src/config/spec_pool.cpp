@@ -258,7 +258,9 @@ const section& autoscale_section() {
                                                 "The most workers asked for.",
                                                 "The backlog waits, up to the queue's bounds."),
           leaf<&pool::settings, scale, &A::objective>("objective", span(1s, 7 * 24h),
-                                                      "The longest that a batch should wait."),
+                                                      "The longest that a batch should wait; new "
+                                                      "workers keep no less than startup_time + "
+                                                      "sustain + 10 s."),
           leaf<&pool::settings, scale, &A::sustain>(
               "sustain", span(0s, 24h),
               "How long backlog must last before more than the base is asked for."),
@@ -272,7 +274,7 @@ const section& autoscale_section() {
               "Workers go only when they were not needed for this long."),
           leaf<&pool::settings, scale, &A::resend>("resend", span(1s, 24h),
                                                    "The standing decision is sent again this "
-                                                   "often."),
+                                                   "often, in steps of 5 s."),
           leaf<&pool::settings, scale, &A::slots_per_worker>(
               "slots_per_worker", or_word(count(1, 65536), "auto"),
               "Slots of workers still to come; auto: as of those known."),

@@ -61,7 +61,7 @@ pools:
       startup_time: 61s           # until an asked-for worker takes work (learned once seen)
       target_utilization: 81%
       scale_in_window: 6m
-      resend: 61s                 # the standing decision is sent again
+      resend: 65s                 # the standing decision is sent again
       hooks:
         - webhook: {url: "https://scaler.example/weir", secret_file: /etc/weir/hook.secret}
         - exec: {command: [/usr/local/bin/scale, now]}
@@ -191,7 +191,7 @@ TEST_CASE("promised keys of scaling arrive in their members, the signing key dec
   CHECK(a.startup_time == 61s);
   CHECK(a.target_utilization == Approx(0.81));
   CHECK(a.scale_in_window == 6min);
-  CHECK(a.resend == 61s);
+  CHECK(a.resend == 65s);
   REQUIRE(p.hooks.size() == 2);
   REQUIRE(p.hooks[0].webhook);
   CHECK(p.hooks[0].webhook->url == "https://scaler.example/weir");

@@ -75,12 +75,27 @@ TEST_CASE("keys that only http probes have are told beside another type") {
   CHECK(pool_warnings("health_check: {type: http, path: /up}").empty());
 }
 
-TEST_CASE("an objective that new workers cannot meet is told") {
-  CHECK(
-      pool_warnings("autoscale: {objective: 1m}") ==
-      "w.yaml:4:79: warning: pools.loaders.autoscale.objective: cannot be met by new workers: "
-      "startup_time and sustain take 70s\n");
+TEST_CASE("an objective that new workers cannot keep is told, with what they can, and why") {
+  const std::string at = "w.yaml:4:79: warning: pools.loaders.autoscale.";
+  CHECK(pool_warnings("autoscale: {objective: 1m}") ==
+        at + "objective: 1m cannot be kept by new workers, about 80s can: startup_time 1m, sustain "
+             "10s, and 10s in which a backlog drains\n");
+  CHECK(pool_warnings("autoscale: {objective: 1s, startup_time: 0s, sustain: 0s}") ==
+        at + "objective: 1s cannot be kept by new workers, about 10s can: startup_time 0s, sustain "
+             "0s, and 10s in which a backlog drains\n");
+  CHECK_THAT(pool_warnings("autoscale: {startup_time: 3m}"),
+             Catch::Contains("startup_time: the objective of 2m cannot be kept by new workers, "
+                             "about 200s can"));
   CHECK(pool_warnings("autoscale: {objective: 1m, startup_time: 30s}").empty());
+  CHECK(pool_warnings("autoscale: {objective: 80s}").empty());
+}
+
+TEST_CASE("a resend that falls between the ticks of scaling is told, with when it is sent") {
+  CHECK(pool_warnings("autoscale: {resend: 2s}") ==
+        "w.yaml:4:76: warning: pools.loaders.autoscale.resend: is sent every 5s: scaling decides "
+        "every 5s\n");
+  CHECK_THAT(pool_warnings("autoscale: {resend: 61s}"), Catch::Contains("is sent every 65s"));
+  CHECK(pool_warnings("autoscale: {resend: 15s}").empty());
 }
 
 TEST_CASE("workers that are not verified are told") {
