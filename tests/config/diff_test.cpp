@@ -313,6 +313,13 @@ TEST_CASE("changes stand in the order of the file") {
                                       subject::worker, subject::pool});
 }
 
+TEST_CASE("a worker that was taken out by other means is said to come again, and why") {
+  const change c = restored("loaders", "w1", "removed through the API");
+  CHECK(to_line(c) == "worker loaders/w1: added again (removed through the API)");
+  CHECK_THAT(to_json({c}), Catch::Contains(R"("what": "restored")") &&
+                               Catch::Contains(R"("restart": false)"));
+}
+
 TEST_CASE("the machine's form holds what, who, which key and whether it needs a restart") {
   const auto changes = diff(read(whole), read(with("threads: 2", "threads: 3")));
   CHECK(to_json(changes) == R"({

@@ -1,0 +1,84 @@
+// What a crew shows of its scale hooks and workers before anything happened to them.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "app/crew.hpp"
+#include "crew_kit.hpp"
+
+namespace {
+
+using namespace weir;
+using namespace std::chrono_literals;
+using test::crew_kit;
+using test::pool_of;
+using test::worker_at;
+
+config::pool scaled(std::vector<config::worker> workers) {
+  config::pool p = pool_of("loaders", std::move(workers));
+  p.settings.autoscale = core::autoscale_settings{.min = 1, .max = 3};
+  config::hook h;
+  h.exec.emplace().command = {"/bin/true"};
+  p.hooks = {h};
+  return p;
+}
+
+}  // namespace
+
+TEST_CASE("counters of hooks and ejections are 0 from the start, so that a rise can be seen") {
+  crew_kit k;
+  const auto c = k.make(scaled({worker_at("w1", "127.0.0.1")}));
+  const std::string text = k.metrics.text();
+  for (const char* direction : {"out", "in"})
+    for (const char* outcome : {"delivered", "failed", "superseded"})
+      CHECK_THAT(text, Catch::Contains("weir_autoscale_hooks_total{direction=\"" +
+                                       std::string(direction) + "\",outcome=\"" + outcome +
+                                       "\",pool=\"loaders\"} 0"));
+  CHECK_THAT(text, Catch::Contains("weir_ejections_total{pool=\"loaders\",worker=\"w1\"} 0"));
+}
+
+TEST_CASE("a pool without hooks has no series of them") {
+  crew_kit k;
+  const auto c = k.make(pool_of("loaders", {worker_at("w1", "127.0.0.1")}));
+  CHECK_THAT(k.metrics.text(), !Catch::Contains("weir_autoscale_hooks_total"));
+}
+
+TEST_CASE("the workers that are there are counted without those that leave") {
+  crew_kit k;
+  const auto c = k.make(scaled({worker_at("w1", "127.0.0.1", 9001, 1),
+                                worker_at("w2", "127.0.0.2")}));
+  k.settle();
+  core::batch_facts f;
+  f.route = c->gate()->with(net::loop::read_clock(),
+                            [](core::pool& p, base::instant) { return p.route("r"); });
+  for (int i = 0; i < 3; ++i) c->gate()->admit(f, net::loop::read_clock());
+  REQUIRE(c->remove("w1").has_value());
+  k.settle();
+  CHECK(c->view().workers == 2);   // it has a batch yet
+  CHECK(c->scale().current == 1);
+}
+
+TEST_CASE("a reload says which workers come again that the API removed, and brings them") {
+  crew_kit k;
+  const auto settings = pool_of("loaders", {worker_at("w1", "127.0.0.1"),
+                                            worker_at("w2", "127.0.0.2")});
+  const auto c = k.make(settings);
+  k.settle();
+  CHECK(c->comes_again(settings).empty());
+  REQUIRE(c->remove("w1").has_value());
+  k.settle();
+  const auto again = c->comes_again(settings);
+  REQUIRE(again.size() == 1);
+  CHECK(config::to_line(again[0]) ==
+        "worker loaders/w1: added again (removed through the API)");
+  CHECK(c->comes_again(pool_of("loaders", {worker_at("w2", "127.0.0.2")})).empty());
+  // Another url is a change of the file: that says so itself.
+  CHECK(c->comes_again(pool_of("loaders", {worker_at("w1", "127.0.0.9")})).empty());
+  c->apply(settings, nullptr);
+  k.settle();
+  auto now = test::names_of(*c);
+  std::sort(now.begin(), now.end());
+  CHECK(now == std::vector<std::string>{"w1", "w2"});
+  CHECK(c->comes_again(settings).empty());
+}
