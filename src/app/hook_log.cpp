@@ -21,16 +21,19 @@ void hook_log::keep(std::span<const config::hook> hooks, base::instant now) {
   }
 }
 
-void hook_log::add(const scale::hook_report& r, base::instant now) {
-  if (r.what == scale::hook_outcome::superseded) return;   // says nothing about the hook
+bool hook_log::add(const scale::hook_report& r, base::instant now) {
+  if (r.what == scale::hook_outcome::superseded) return false;   // says nothing about the hook
   const bool failed = r.what == scale::hook_outcome::failed;
   const state to = r.stopped ? state::stopped : failed ? state::failing : state::delivering;
+  bool news = false;
   for (entry& e : entries_) {
     if (e.last.hook != r.hook) continue;
+    news |= e.last.now != to || e.last.detail != r.detail;
     move(e, to, now);
     e.last.failures = failed ? e.last.failures + 1 : 0;
     e.last.detail = r.detail;
   }
+  return news;
 }
 
 std::vector<admin::hook_status> hook_log::view(base::instant now) const {

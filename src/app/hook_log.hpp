@@ -18,7 +18,8 @@ class hook_log {
  public:
   // After a reload: hooks that stay keep what is known of them, save that they had stopped.
   void keep(std::span<const config::hook> hooks, base::instant now);
-  void add(const scale::hook_report& r, base::instant now);
+  // True: this says something new of the hook, its state or why it is so.
+  bool add(const scale::hook_report& r, base::instant now);
   std::vector<admin::hook_status> view(base::instant now) const;
 
  private:

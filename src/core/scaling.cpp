@@ -319,9 +319,10 @@ void scaling::tell_again(const scale_facts& facts, const census& c, scale_step& 
     return;
   told_ = now;
   desired_ = std::max(desired_, total(c));  // who came unasked is not to be killed undrained
-  if (way_ == way::in && desired_ > there(c)) turn_out(c);
+  const bool turns = way_ == way::in && desired_ > there(c);
+  if (turns) turn_out(c);
   fill(out.decision.emplace(), facts, c);
-  out.decision->resent = true;
+  out.decision->resent = !turns;
 }
 
 // Workers that the standing decision counts on are not there: what it asks for now is more.

@@ -93,6 +93,19 @@ TEST_CASE("a reload keeps what is known of hooks that stay, forgets the others, 
   CHECK(log.view(start + 5s).empty());
 }
 
+TEST_CASE("a report is news when the hook's state or the reason for it is another") {
+  app::hook_log log;
+  log.keep(both, start);
+  CHECK(log.add(report(first, outcome::delivered, "answered 204"), start));
+  CHECK_FALSE(log.add(report(first, outcome::delivered, "answered 204"), start));
+  CHECK(log.add(report(first, outcome::delivered, "answered 200"), start));
+  CHECK(log.add(report(first, outcome::failed, "answered 500"), start));
+  CHECK_FALSE(log.add(report(first, outcome::superseded, "by a newer decision"), start));
+  CHECK_FALSE(log.add(report(first, outcome::failed, "answered 500"), start));
+  CHECK(log.add(report(first, outcome::failed, "timed out"), start));
+  CHECK(log.add(report(first, outcome::delivered, "answered 200"), start));
+}
+
 TEST_CASE("a report of a hook that is not configured any more changes nothing") {
   app::hook_log log;
   log.keep(both, start);
