@@ -37,9 +37,12 @@ void fill_names(const exchange& x, telemetry::access_record& r) {
 void write_line(const exchange& x, outcome how) {
   telemetry::access_record r;
   r.unix_ms = x.began_unix_ms;
-  r.method = x.method;
-  r.host = x.host;
-  r.target = x.target;
+  // Of a head that was refused its parts are only where it was read, as far as that got.
+  const bool bad_head = x.method.empty() && x.failed >= fault::bad_request &&
+                        x.failed <= fault::bad_expectation;
+  r.method = bad_head ? x.head.method : std::string_view(x.method);
+  r.host = bad_head ? x.head.authority : std::string_view(x.host);
+  r.target = bad_head ? x.head.target : std::string_view(x.target);
   r.status = x.status;
   r.request_body_bytes = x.upload.taken;
   r.response_body_bytes = x.response_bytes;

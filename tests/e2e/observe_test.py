@@ -128,6 +128,20 @@ class AccessLogTest(WeirCase):
             self.assertIsNotNone(key, f"no timer {timer}: {line}")
             self.assertGreaterEqual(line[key], 0)
 
+    async def test_a_head_that_is_refused_is_logged_with_what_was_read_of_it(self):
+        w1 = await self.worker("w1")
+        weir = await self.weir(basic_config([w1]))
+        for number, (head, method, target) in enumerate((
+                (b"PUT /two?q HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "PUT", "/two?q"),
+                (b"GET /old HTTP/3.0\r\n\r\n", "GET", "/old"),
+                (b"\x01 / HTTP/1.1\r\n\r\n", None, None)), 1):
+            client = await self.client(weir.front)
+            await client.send(head)
+            await client.response()
+            line = (await weir.logged(number))[-1]
+            self.assertEqual((line.get("method"), line.get("target")), (method, target), line)
+            self.assertEqual(line["outcome"], "bad_request")
+
     async def test_every_outcome_has_its_word(self):
         w1 = await self.worker("w1")
         weir = await self.weir(basic_config([w1], {"path": "/load", "timeout": {
