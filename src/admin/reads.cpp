@@ -110,7 +110,7 @@ void read_pools(const call& c) { reply_json(c, {{"pools", pools_json(c)}}); }
 void read_pool(const call& c) {
   for (const auto& p : c.back.pools())
     if (p.name == c.pool()) return reply_json(c, pool_json(c, p));
-  c.reply(make_problem(404, "not-found", "no pool " + c.pool()));
+  c.reply(make_problem(404, "not-found", "no pool '" + c.pool() + "'"));
 }
 
 void read_workers(const call& c) { reply_workers(c, pools_asked_for(c)); }

@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 failure no_pool(std::string_view pool) {
-  return {failure::kind::not_found, "no pool " + std::string(pool), {}};
+  return {failure::kind::not_found, "no pool '" + std::string(pool) + "'", {}};
 }
 
 worker_status make_worker(const char* name, core::worker_state state) {
