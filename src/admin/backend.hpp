@@ -115,6 +115,11 @@ struct change_report {
   std::vector<std::string> lines;   // what changed or would, worker by worker
 };
 
+struct plan_request {
+  std::optional<std::string> yaml;  // nothing: the configuration's file as it is now
+  std::string file;                 // what messages call the text; empty: as that file
+};
+
 struct register_request {
   std::string pool, id;
   config::url url;                  // already checked by the server when its host is an address; a
@@ -150,8 +155,8 @@ class backend {
 
   // --- configuration -------------------------------------------------------------------------
   virtual void reload(done<change_report>) = 0;
-  // What taking this YAML (nothing: the file as it is now) would change. Changes nothing.
-  virtual void plan(std::optional<std::string> yaml, done<change_report>) = 0;
+  // What taking this would change. Changes nothing.
+  virtual void plan(plan_request, done<change_report>) = 0;
 
   // --- workers and pools ---------------------------------------------------------------------
   virtual answer<lease> register_worker(const register_request&) = 0;

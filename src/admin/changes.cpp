@@ -25,18 +25,23 @@ done<change_report> replies_report(const call& c) {
   };
 }
 
-// {"yaml": text}; an empty body or object leaves it out.
-answer<std::optional<std::string>> read_plan(const std::string& body) {
+// {"yaml": text, "file": name}; an empty body or object leaves them out.
+answer<plan_request> read_plan(const std::string& body) {
   const failure wrong{
-      failure::kind::invalid, R"(expected {"yaml": "the configuration"} or {})", {}};
-  if (body.find_first_not_of(" \t\r\n") == body.npos) return std::optional<std::string>();
+      failure::kind::invalid, R"(expected {"yaml": "the configuration", "file": "its name"} or {})",
+      {}};
+  if (body.find_first_not_of(" \t\r\n") == body.npos) return plan_request();
   json::error_code ec;
   const json::value parsed = json::parse(body, ec);
   if (ec || !parsed.is_object()) return wrong;
-  const json::object& members = parsed.get_object();
-  const json::value* yaml = members.if_contains("yaml");
-  if (members.size() > (yaml ? 1 : 0) || (yaml && !yaml->is_string())) return wrong;
-  return yaml ? std::optional(std::string(yaml->get_string())) : std::nullopt;
+  plan_request out;
+  for (const auto& [key, value] : parsed.get_object()) {
+    if (!value.is_string() || (key != "yaml" && key != "file")) return wrong;
+    if (key == "yaml") out.yaml = std::string(value.get_string());
+    else out.file = std::string(value.get_string());
+  }
+  if (!out.yaml && !out.file.empty()) return wrong;
+  return out;
 }
 
 }  // namespace
@@ -44,9 +49,9 @@ answer<std::optional<std::string>> read_plan(const std::string& body) {
 void reload(const call& c) { c.back.reload(replies_report(c)); }
 
 void plan(const call& c) {
-  auto yaml = read_plan(c.request.body);
-  if (!yaml) return c.reply(to_response(yaml.error()));
-  c.back.plan(std::move(*yaml), replies_report(c));
+  auto wanted = read_plan(c.request.body);
+  if (!wanted) return c.reply(to_response(wanted.error()));
+  c.back.plan(std::move(*wanted), replies_report(c));
 }
 
 void register_worker(const call& c) {

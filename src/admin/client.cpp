@@ -77,6 +77,11 @@ base::result<client_answer, std::string> send(const client_request& r) {
   return client_answer{got.status, std::string(got.field("Content-Type")), std::move(got.body)};
 }
 
+bool valid_admin_url(std::string_view admin) {
+  const auto url = config::parse_worker_url(admin);
+  return url && !url->tls;
+}
+
 std::string encode_component(std::string_view text) {
   static constexpr char hex[] = "0123456789ABCDEF";
   std::string out;

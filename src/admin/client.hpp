@@ -27,6 +27,9 @@ struct client_answer {
 // Error, for people: the url is none of ours, no connection, a broken answer, or the time ran out.
 base::result<client_answer, std::string> send(const client_request&);
 
+// "http://HOST:PORT" or "unix:/PATH".
+bool valid_admin_url(std::string_view admin);
+
 // Percent-encodes one path segment or query value (RFC 3986 §2.3: all but unreserved).
 std::string encode_component(std::string_view);
 

@@ -54,7 +54,7 @@ class instance final : public admin::backend {
   std::string config_json() override;
   admin::event_page events(std::uint64_t since, std::size_t limit) override;
   void reload(admin::done<admin::change_report> told) override;
-  void plan(std::optional<std::string> yaml, admin::done<admin::change_report> told) override;
+  void plan(admin::plan_request wanted, admin::done<admin::change_report> told) override;
   admin::answer<admin::lease> register_worker(const admin::register_request& r) override;
   admin::answer<admin::lease> renew_lease(std::string_view pool, std::string_view worker,
                                           std::string_view secret) override;
@@ -101,7 +101,7 @@ class instance final : public admin::backend {
   void publish();
   std::uint32_t connections_max();
   void tell_reload(const admin::answer<admin::change_report>& how, std::string_view why);
-  void read_then(std::optional<std::string> yaml, std::function<void(config::outcome)> then);
+  void read_then(admin::plan_request wanted, std::function<void(config::outcome)> then);
   void finish_reload(config::outcome read, std::string_view why,
                      const admin::done<admin::change_report>& told);
 

@@ -211,12 +211,12 @@ void instance::apply_surfaces(const config::settings& wanted) {
 
 // --- from file or text --------------------------------------------------------------------------
 
-void instance::read_then(std::optional<std::string> yaml,
-                         std::function<void(config::outcome)> then) {
-  boost::asio::post(files_, [this, yaml = std::move(yaml), then = std::move(then)] {
+void instance::read_then(admin::plan_request wanted, std::function<void(config::outcome)> then) {
+  boost::asio::post(files_, [this, w = std::move(wanted), then = std::move(then)] {
     auto read = std::make_shared<config::outcome>(
-        yaml ? config::read(*yaml, config_file_, config::process_variable, config::load_file)
-             : config::read_file(config_file_));
+        w.yaml ? config::read(*w.yaml, w.file.empty() ? config_file_ : w.file,
+                              config::process_variable, config::load_file)
+               : config::read_file(config_file_));
     boost::asio::post(io_, [read, then] { then(std::move(*read)); });
   });
 }
@@ -269,8 +269,8 @@ void instance::reload_from_file(std::string_view why) {
   });
 }
 
-void instance::plan(std::optional<std::string> yaml, admin::done<admin::change_report> told) {
-  read_then(std::move(yaml), [this, told = std::move(told)](config::outcome read) {
+void instance::plan(admin::plan_request wanted, admin::done<admin::change_report> told) {
+  read_then(std::move(wanted), [this, told = std::move(told)](config::outcome read) {
     if (!read.ok()) {
       admin::failure f{admin::failure::kind::invalid, "this configuration would be refused", {}};
       for (const config::diagnostic& d : read.mistakes)

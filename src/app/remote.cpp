@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using printer = std::string (*)(std::string_view);
 
-constexpr int failed = 1;
+constexpr int failed = 1, usage_error = 2;
 constexpr auto poll_interval = 500ms;   // of drain --wait
 
 int complain(const std::string& what) {
@@ -27,40 +27,62 @@ int complain(const std::string& what) {
   return failed;
 }
 
+// Why nothing came back, and the exit status for it.
+struct mishap {
+  std::string what;
+  int status = failed;
+};
+using reply = base::result<admin::client_answer, mishap>;
+
 // Empty: no token is sent. Nothing: the file cannot be read, and `why` says so.
 std::optional<std::string> token_of(const remote_options& o, std::string& why) {
   if (o.token_file.empty()) return std::string{};
   const auto text = config::load_file(o.token_file);
   if (!text) {
-    why = o.token_file + ": " + text.error().message();
+    why = "the token file " + o.token_file + " cannot be read (" + text.error().message() +
+          "); --token-file or WEIR_TOKEN_FILE names it";
     return std::nullopt;
   }
   return text->substr(0, text->find_last_not_of("\r\n") + 1);
 }
 
-base::result<admin::client_answer, std::string> ask(const remote_options& o, std::string method,
-                                                    std::string target, std::string body = {}) {
+reply ask(const remote_options& o, std::string method, std::string target, std::string body = {}) {
+  if (!admin::valid_admin_url(o.admin))
+    return mishap{"'" + o.admin + "' is no admin address, expected http://HOST:PORT or unix:/PATH",
+                  usage_error};
   std::string why;
   const auto token = token_of(o, why);
-  if (!token) return why;
+  if (!token) return mishap{why};
   admin::client_request r;
   r.admin = o.admin;
   r.method = std::move(method);
   r.target = std::move(target);
   r.body = std::move(body);
   r.token = *token;
-  return admin::send(r);
+  auto got = admin::send(r);
+  if (!got) return mishap{got.error()};
+  return std::move(*got);
 }
 
-int print(const remote_options& o, const base::result<admin::client_answer, std::string>& got,
-          printer as_text) {
-  if (!got) return complain(got.error());
+// What to do about a 401, which names a header field that no option has.
+void explain_token(const remote_options& o) {
+  complain(o.token_file.empty()
+               ? "no token was sent: --token-file FILE or WEIR_TOKEN_FILE names the file with it"
+               : "the token sent is that of " + o.token_file);
+}
+
+int print(const remote_options& o, const reply& got, printer as_text) {
+  if (!got) {
+    complain(got.error().what);
+    return got.error().status;
+  }
   const bool refused = got->status >= 400;
   const std::string said = o.json    ? got->body
                            : refused ? admin::print_problem(got->status, got->body)
                                      : as_text(got->body);
   // Whoever answers: nothing of it steers the terminal.
   std::fputs(admin::printable_lines(said).c_str(), refused ? stderr : stdout);
+  if (got->status == 401) explain_token(o);
   return refused ? failed : 0;
 }
 
@@ -77,7 +99,8 @@ std::string worker_target(const std::string& worker) {
 }
 
 int bad_worker(const std::string& worker) {
-  return complain("'" + worker + "': expected POOL/WORKER, such as loaders/w1");
+  complain("'" + worker + "': expected POOL/WORKER, such as loaders/w1");
+  return usage_error;
 }
 
 std::string print_done(std::string_view) { return "done\n"; }
@@ -133,14 +156,16 @@ int remote_reload(const remote_options& o) {
 }
 
 int remote_plan(const remote_options& o, const std::string& config_file) {
-  const config::outcome read = config::read_file(config_file);
-  if (!read.ok()) {
-    std::fputs(read.text().c_str(), stderr);
-    return failed;
-  }
   const auto text = config::load_file(config_file);
   if (!text) return complain(config_file + ": " + text.error().message());
-  const std::string body = boost::json::serialize(boost::json::object{{"yaml", *text}});
+  // The running weir knows its own environment and secrets; what is no YAML needs neither.
+  const auto set = [](const std::string&) { return std::optional<std::string>("1"); };
+  const config::document parsed = config::parse_document(*text, set);
+  for (const config::diagnostic& d : parsed.mistakes)
+    std::fprintf(stderr, "%s\n", config::to_string(d, config_file).c_str());
+  if (!parsed.mistakes.empty()) return failed;
+  const std::string body =
+      boost::json::serialize(boost::json::object{{"yaml", *text}, {"file", config_file}});
   return print(o, ask(o, "POST", "/v1/plan", body), admin::print_report);
 }
 

@@ -95,8 +95,8 @@ void fake_backend::reload(done<change_report> tell) {
   tell(change_report{"reloaded, 1 change", {"loaders/w3 added"}});
 }
 
-void fake_backend::plan(std::optional<std::string> yaml, done<change_report> tell) {
-  changes.push_back("plan " + yaml.value_or("(file)"));
+void fake_backend::plan(plan_request wanted, done<change_report> tell) {
+  changes.push_back("plan " + wanted.file + wanted.yaml.value_or("(file)"));
   tell(change_report{"1 change", {"loaders/w3 would be added"}});
 }
 

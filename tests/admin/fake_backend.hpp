@@ -26,7 +26,7 @@ class fake_backend final : public backend {
   event_page events(std::uint64_t since, std::size_t limit) override;
 
   void reload(done<change_report> tell) override;
-  void plan(std::optional<std::string> yaml, done<change_report> tell) override;
+  void plan(plan_request wanted, done<change_report> tell) override;
   answer<lease> register_worker(const register_request& r) override;
   answer<lease> renew_lease(std::string_view pool, std::string_view worker,
                             std::string_view secret) override;

@@ -131,14 +131,15 @@ TEST_CASE("check prints a summary of a good file and the place of each mistake i
   CHECK_THAT(none.err, Catch::Contains("absent.yaml"));
 }
 
-TEST_CASE("serve and plan refuse a bad file before they do anything") {
+TEST_CASE("serve and plan refuse what is no YAML before they do anything") {
   test::scratch_folder folder;
-  const auto file = folder.write("bad.yaml", "pools: 7\n");
+  const auto file = folder.write("bad.yaml", "pools: [7\n");
   for (const char* verb : {"serve", "plan"}) {
     INFO(verb);
     const run r = weir_with({verb, "--config", file});
     CHECK(r.status == 1);
-    CHECK_THAT(r.err, Catch::Contains(file + ":1:"));
+    CHECK_THAT(r.err, Catch::Contains(file + ":"));
+    CHECK_THAT(r.err, !Catch::Contains("connection"));
   }
 }
 
@@ -218,11 +219,32 @@ TEST_CASE("a worker is named POOL/WORKER, and a token file has to be there") {
     INFO(worker);
     for (const char* verb : {"drain", "undrain"}) {
       const run r = weir_with({verb, worker, "--admin", "http://127.0.0.1:1"});
-      CHECK(r.status == 1);
+      CHECK(r.status == 2);
       CHECK_THAT(r.err, Catch::Contains("expected POOL/WORKER"));
     }
   }
   const run r = weir_with({"status", "--token-file", "/nonexistent/token"});
   CHECK(r.status == 1);
-  CHECK_THAT(r.err, Catch::Contains("/nonexistent/token"));
+  CHECK_THAT(r.err, Catch::Contains("token file /nonexistent/token") &&
+                        Catch::Contains("WEIR_TOKEN_FILE") && !Catch::Contains("admin"));
+}
+
+TEST_CASE("an address that is none is a usage error, from the environment too") {
+  for (const char* admin : {"bogus", "https://127.0.0.1:9900", "http://h:9900/path"}) {
+    INFO(admin);
+    const run r = weir_with({"status", "--admin", admin});
+    CHECK(r.status == 2);
+    CHECK_THAT(r.err, Catch::Contains(std::string("'") + admin + "' is no admin address"));
+  }
+  ::setenv("WEIR_ADMIN", "bogus", 1);
+  CHECK(weir_with({"queue"}).status == 2);
+  ::unsetenv("WEIR_ADMIN");
+}
+
+TEST_CASE("plan needs nothing of weir's environment where it is asked") {
+  test::scratch_folder folder;
+  const auto file = folder.write("weir.yaml", "admin: {token_file: \"${NOT_SET_HERE_TOKEN}\"}\n");
+  const std::string admin = nobody();
+  const run r = weir_with({"plan", "--config", file, "--admin", admin});
+  CHECK_THAT(r.err, Catch::Contains("no connection to " + admin));
 }

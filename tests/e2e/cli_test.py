@@ -90,7 +90,8 @@ class CheckTest(WeirCase):
 
     async def test_usage(self):
         for arguments in ((), ("nonsense",), ("serve",), ("check",), ("drain",),
-                          ("check", "--config"), ("status", "--nonsense")):
+                          ("check", "--config"), ("status", "--nonsense"), ("drain", "loaders"),
+                          ("undrain", "loaders"), ("status", "--admin", "bogus")):
             code, _, err = await run_command(*arguments)
             self.assertEqual(code, 2, (arguments, err))
             self.assertTrue(err, arguments)
@@ -197,6 +198,42 @@ class VerbsTest(WeirCase):
             code, _, err = await self.run_verb(*verb)
             self.assertEqual(code, 1, verb)
             self.assertRegex(err, r"weir\.yaml:3:1: ")
+
+    async def test_a_plan_reads_variables_and_secrets_as_the_running_weir_does(self):
+        self.write("token", "very-secret-token-0123456789\n")
+        config = yaml_text.dump(basic_config([self.w1, self.w2], admin={"token_file": "${TOKF}"}))
+        path = self.write("other.yaml", config)
+        code, _, err = await self.run_verb("plan", "--config", path)
+        self.assertEqual(code, 1)
+        self.assertRegex(err, r"other\.yaml:\d+:\d+: .*TOKF")
+        weir = await self.weir(config, environment={"TOKF": self.path("token")})
+        code, out, err = await run_command("plan", "--config", path, "--admin", weir.admin_url,
+                                           "--token-file", self.path("token"))
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn("nothing would change", out)
+
+    async def test_without_the_token_the_way_to_give_it_is_named(self):
+        self.write("token", "very-secret-token-0123456789\n")
+        weir = await self.weir(basic_config([self.w1], admin={"token_file": self.path("token")}))
+        code, _, err = await run_command("reload", "--admin", weir.admin_url)
+        self.assertEqual(code, 1)
+        for word in ("--token-file", "WEIR_TOKEN_FILE"):
+            self.assertIn(word, err)
+        self.assertNotIn("very-secret", err)
+
+    async def test_a_worker_that_the_api_removed_comes_again_with_a_reload(self):
+        self.assertEqual((await self.door.api("DELETE", "/v1/pools/loaders/workers/w1")).status,
+                         202)
+        self.assertNotIn("w1", {n for n, w in (await self.door.workers()).items()
+                                if not w["removing"]})
+        line = "worker loaders/w1: added again (removed through the API)"
+        for verb in (("plan", "--config", self.door.file), ("reload",)):
+            code, out, err = await self.run_verb(*verb)
+            self.assertEqual((code, err), (0, ""), verb)
+            self.assertIn(line, out)
+        await self.door.worker_is("w1", "up")
+        code, out, _ = await self.run_verb("plan", "--config", self.door.file)
+        self.assertIn("nothing would change", out)
 
     async def test_nobody_there(self):
         self.w2.refuse()
