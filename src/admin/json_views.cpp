@@ -143,7 +143,10 @@ json::object to_json(const core::queue_item& b, std::string_view pool) {
   return {{"pool", pool},           {"batch", b.label},
           {"tenant", b.tenant},     {"route", b.route},
           {"attempt", b.attempt},   {"waited_seconds", finite(b.waited_seconds)},
-          {"cost", finite(b.cost)}, {"urgency", b.urgency}};
+          {"cost", finite(b.cost)}, {"urgency", b.urgency},
+          {"position", b.place.position},
+          {"position_exact", b.place.exact},
+          {"eta_seconds", b.place.in_time ? finite(b.place.eta_seconds) : nullptr}};
 }
 
 json::object to_json(const scale_view& s) {

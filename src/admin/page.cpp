@@ -141,11 +141,12 @@ function workersTable(pool, workers) {
 }
 
 function queueTable(pool, batches) {
-  const heads = [["batch"], ["tenant"], ["route"], ["waited", true], ["cost", true],
-                 ["urgency", true], ["attempt", true]];
+  const heads = [["batch"], ["tenant"], ["route"], ["ahead", true], ["starts in", true],
+                 ["waited", true], ["cost", true], ["urgency", true], ["attempt", true]];
   return table("queue of " + pool, heads, batches.map(b =>
-    [b.batch, b.tenant, b.route, span(b.waited_seconds), span(b.cost), String(b.urgency),
-     String(b.attempt)]));
+    [b.batch, b.tenant, b.route, (b.position_exact ? "" : "about ") + b.position,
+     b.eta_seconds === null ? "not in time" : "about " + span(b.eta_seconds),
+     span(b.waited_seconds), span(b.cost), String(b.urgency), String(b.attempt)]));
 }
 
 function facts(pool) {

@@ -206,14 +206,24 @@ std::string with_further_lines(std::string_view table,
   return out;
 }
 
+// A place among several tenants is an estimate.
+std::string place_words(const json::value& b) {
+  return (truth(b, "position_exact") ? "" : "about ") + text(b, "position");
+}
+
+std::string start_words(const json::value& b) {
+  return at(b, "eta_seconds").is_null() ? "not in time" : "about " + span(b, "eta_seconds");
+}
+
 std::string queue_table(const json::value& v) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& b : items(v, "batches"))
     rows.push_back({text(b, "batch"), text(b, "pool"), text(b, "tenant"), text(b, "route"),
-                    span(b, "waited_seconds"), span(b, "cost"), text(b, "urgency"),
+                    place_words(b), start_words(b), span(b, "waited_seconds"), span(b, "cost"), text(b, "urgency"),
                     text(b, "attempt")});
-  return format_table({{"BATCH"}, {"POOL"}, {"TENANT"}, {"ROUTE"}, {"WAITED", true},
-                       {"COST", true}, {"URGENCY", true}, {"ATTEMPT", true}},
+  return format_table({{"BATCH"}, {"POOL"}, {"TENANT"}, {"ROUTE"}, {"AHEAD", true},
+                       {"STARTS IN", true}, {"WAITED", true}, {"COST", true}, {"URGENCY", true},
+                       {"ATTEMPT", true}},
                       std::move(rows));
 }
 

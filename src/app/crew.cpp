@@ -63,9 +63,14 @@ bool crew::gone() const {
 // --- who is in it -------------------------------------------------------------------------------
 
 crew::roster::iterator crew::find(std::string_view worker) {
-  for (auto m = members_.begin(); m != members_.end(); ++m)
-    if (!m->second.leaving && m->second.settings.settings.name == worker) return m;
-  return members_.end();
+  const auto m = std::as_const(*this).find(worker);
+  return members_.erase(m, m);   // the same place, to be changed
+}
+
+crew::roster::const_iterator crew::find(std::string_view worker) const {
+  return std::ranges::find_if(members_, [&](const auto& m) {
+    return !m.second.leaving && m.second.settings.settings.name == worker;
+  });
 }
 
 // Those that the configuration lists are within workers_max (the reader sees to it); whoever leaves
@@ -81,6 +86,7 @@ core::worker_id crew::add(config::worker w, core::seat place,
   if (!id) return id;
   member& m = members_[id];
   m.settings = std::move(w);
+  (void)ejections(m.settings.settings.name);   // 0 from the start, so that a rise can be seen
   follow(id, m, std::move(allowed));
   return id;
 }
@@ -160,6 +166,25 @@ void crew::apply(config::pool settings, tls_client tls) {
   for (auto& [id, m] : members_) aim(id, m, m.target ? m.target->addresses : m.watch.list());
 }
 
+std::vector<config::change> crew::comes_again(const config::pool& wanted) const {
+  std::vector<config::change> all;
+  if (retiring_) return all;   // the whole pool comes back
+  for (const config::worker& w : settings_.workers) {
+    const auto stays = [&](const config::worker& o) {
+      return o.settings.name == w.settings.name && o.url == w.url;
+    };
+    const auto m = find(w.settings.name);
+    if (std::ranges::none_of(wanted.workers, stays)) continue;
+    if (m == members_.end())
+      all.push_back(config::restored(name(), w.settings.name, "removed through the API"));
+    else if (m->second.registered)
+      all.push_back(config::restored(name(), w.settings.name,
+                                     "removed through the API; the one that registered under its "
+                                     "id drains"));
+  }
+  return all;
+}
+
 void crew::apply_workers(const std::vector<config::worker>& wanted) {
   std::vector<std::string> keep;
   for (const config::worker& w : wanted) {
@@ -222,8 +247,11 @@ void crew::take(core::effects out) {
 void crew::count_event(const core::event& e) {
   if (e.what != core::event::kind::worker_state_changed || e.to != core::worker_state::ejected)
     return;
-  s_.metrics.counter(telemetry::names::ejections, {{"pool", name()}, {"worker", e.worker_name}})
-      ->add(s_.shard);
+  ejections(e.worker_name)->add(s_.shard);
+}
+
+std::shared_ptr<telemetry::counter> crew::ejections(const std::string& worker) const {
+  return s_.metrics.counter(telemetry::names::ejections, {{"pool", name()}, {"worker", worker}});
 }
 
 probe::target crew::probe_target(const member& m) const {

@@ -15,6 +15,7 @@
 #include "app/front.hpp"
 #include "app/hook_log.hpp"
 #include "app/journal.hpp"
+#include "config/diff.hpp"
 #include "core/lease.hpp"
 #include "net/resolve.hpp"
 #include "net/tls_client_context.hpp"
@@ -51,6 +52,9 @@ class crew {
   const config::pool& settings() const noexcept { return settings_; }
   const std::shared_ptr<proxy::pool_gate>& gate() const noexcept { return gate_; }
 
+  // What a reload to `wanted` does beyond what the two configurations differ in: workers that were
+  // taken out by other means come again.
+  std::vector<config::change> comes_again(const config::pool& wanted) const;
   // A reload: what did not change keeps its state; registered workers stay.
   void apply(config::pool settings, tls_client tls);
   // The pool left the configuration: it serves what waits, then its workers go.
@@ -89,6 +93,7 @@ class crew {
   using roster = std::map<core::worker_id, member>;
 
   roster::iterator find(std::string_view worker);
+  roster::const_iterator find(std::string_view worker) const;
   void add_listed(const config::worker& w);
   core::worker_id add(config::worker w, core::seat place,
                       std::function<bool(std::string_view)> allowed);
@@ -104,6 +109,9 @@ class crew {
   void start_probe(core::worker_id id);
   probe::target probe_target(const member& m) const;
   void count_event(const core::event& e);
+  std::shared_ptr<telemetry::counter> ejections(const std::string& worker) const;
+  std::shared_ptr<telemetry::counter> hook_calls(core::scale_decision::direction way,
+                                                 scale::hook_outcome what) const;
   template <class Use>
   auto with(Use use) const {
     return gate_->with(net::loop::read_clock(), std::move(use));

@@ -149,9 +149,9 @@ admin::scale_view crew::scale() const {
   const core::pool_view v = view();
   admin::scale_view s;
   s.pool = name();
-  s.current = v.workers;
+  s.current = v.scaled;
   s.ready = v.workers_up;
-  s.desired = v.desired.value_or(v.workers);
+  s.desired = v.desired.value_or(v.scaled);
   s.asked_for = v.asked_for;
   s.never_came = v.never_came;
   if (const auto& a = settings_.settings.autoscale) {

@@ -12,6 +12,11 @@ void crew::make_courier() {
     courier_.reset();
     return;
   }
+  using way = core::scale_decision::direction;
+  using outcome = scale::hook_outcome;
+  for (const way w : {way::out, way::in})   // 0 from the start, so that a rise can be seen
+    for (const outcome o : {outcome::delivered, outcome::failed, outcome::superseded})
+      (void)hook_calls(w, o);
   if (courier_) return courier_->configure(settings_.hooks, s_.hook_tls);
   scale::courier_options o;
   o.pool = name();
@@ -29,12 +34,15 @@ std::vector<std::string> crew::claim_removal(std::span<const std::string> names)
   return may ? std::vector<std::string>(names.begin(), names.end()) : std::vector<std::string>{};
 }
 
+std::shared_ptr<telemetry::counter> crew::hook_calls(core::scale_decision::direction way,
+                                                     scale::hook_outcome what) const {
+  return s_.metrics.counter(telemetry::names::autoscale_hooks,
+                            {{"pool", name()}, {"direction", std::string(scale::name(way))},
+                             {"outcome", std::string(scale::name(what))}});
+}
+
 void crew::hook_reported(const scale::hook_report& r) {
-  const bool out = r.way == core::scale_decision::direction::out;
-  s_.metrics.counter(telemetry::names::autoscale_hooks,
-                     {{"pool", name()}, {"direction", out ? "out" : "in"},
-                      {"outcome", std::string(scale::name(r.what))}})
-      ->add(s_.shard);
+  hook_calls(r.way, r.what)->add(s_.shard);
   hooks_.add(r, net::loop::read_clock());
   const bool bad = r.what == scale::hook_outcome::failed;
   s_.journal.add(bad ? telemetry::level::warning : telemetry::level::info, name(),
@@ -50,7 +58,7 @@ void crew::test_hooks(admin::done<admin::change_report> told) {
   core::scale_decision standing = last_decision_.value_or(core::scale_decision{});
   if (!last_decision_) {
     const core::pool_view v = view();
-    standing.desired = standing.current = v.workers;
+    standing.desired = standing.current = v.scaled;
     standing.reason = "a test";
   }
   courier_->test(standing, wall_ms(), [told](const std::vector<scale::hook_test>& hooks) {

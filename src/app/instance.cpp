@@ -163,20 +163,26 @@ void instance::shut_down(std::function<void()> ended) {
 void instance::close_doors() {
   for (auto& [pool_name, c] : crews_)
     c->gate()->with(net::loop::read_clock(), [](core::pool& p, instant now) { p.wind_down(now); });
-  auto empty = std::make_shared<std::atomic<unsigned>>(front_->threads());
-  front_->each([this, empty](proxy::door& d) {
+  front_->each([this](proxy::door& d) {
     d.close_listeners();
     // After the loop's next turns have taken what the kernel had queued.
-    d.loop().post([this, empty, &d] {
+    d.loop().post([this, &d] {
       d.drain();
-      d.when_empty([this, empty] {
-        if (empty->fetch_sub(1) == 1) boost::asio::post(io_, [this] { end_loops(); });
-      });
+      tell_when_empty(d);
     });
   });
   drain_timer_.expires_after(settings_.drain_timeout);
   drain_timer_.async_wait([this](boost::system::error_code e) {
     if (!e) abort_all();
+  });
+}
+
+void instance::tell_when_empty(proxy::door& d) {
+  d.when_empty([this, loop = d.loop().index()] {
+    boost::asio::post(io_, [this, loop] {
+      empty_doors_.insert(loop);
+      if (empty_doors_.size() == front_->threads()) end_loops();
+    });
   });
 }
 
@@ -186,14 +192,19 @@ void instance::abort_all() {
   telemetry::log(telemetry::level::warning, "draining ends now: what is still open is broken off");
   for (auto& [pool_name, c] : crews_)
     c->gate()->with(net::loop::read_clock(), [](core::pool& p, instant now) { p.close(now); });
-  front_->each([](proxy::door& d) {
+  front_->each([this](proxy::door& d) {
     d.close_listeners();
-    d.drain();
-    d.abort_sessions();
+    d.loop().post([this, &d] {
+      d.drain();
+      d.abort_sessions();
+      tell_when_empty(d);
+    });
   });
   drain_timer_.expires_after(1s);
   drain_timer_.async_wait([this](boost::system::error_code e) {
-    if (!e) end_loops();
+    if (e) return;
+    telemetry::log(telemetry::level::warning, "connections that do not end are cut");
+    end_loops();
   });
 }
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,7 @@ class instance final : public admin::backend {
   std::vector<net::socket_address> listens_at(const prepared& p) const;
   void prepare_pool(const config::pool& c, prepared& p);
   static void discard(prepared& p);
+  std::vector<config::change> changes_to(const config::settings& wanted) const;
   admin::answer<admin::change_report> apply(config::settings wanted);
   void apply_pools(const config::settings& wanted, prepared& p);
   void apply_listeners(const config::settings& wanted, prepared& p);
@@ -110,6 +112,7 @@ class instance final : public admin::backend {
   static admin::failure no_pool(std::string_view pool);
 
   void close_doors();
+  void tell_when_empty(proxy::door& d);   // on the door's loop
   void abort_all();
   void end_loops();
 
@@ -143,6 +146,7 @@ class instance final : public admin::backend {
   std::uint32_t cut_connections_max_ = 0;   // that was told of as more than descriptors allow
 
   bool draining_ = false, aborting_ = false, ended_ = false;
+  std::set<unsigned> empty_doors_;       // without a session since their listeners closed
   std::function<void()> on_end_;
 };
 

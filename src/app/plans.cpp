@@ -7,6 +7,19 @@ namespace {
 
 using namespace telemetry;
 
+// After these ends core never sends a batch back: no series that would always be 0.
+bool ends_batch(core::attempt_end end) {
+  return end == core::attempt_end::succeeded || end == core::attempt_end::client_gone ||
+         end == core::attempt_end::client_fault;
+}
+
+proxy::counter_ptr retry_counter(const plan_sources& from, const std::string& pool,
+                                 core::attempt_end end) {
+  if (ends_batch(end)) return std::make_shared<counter>(from.metrics.shards());
+  return from.metrics.counter(names::retries,
+                              {{"pool", pool}, {"reason", std::string(core::name(end))}});
+}
+
 proxy::pool_plan plan_pool(const plan_sources& from, const crew& c, unsigned loop) {
   proxy::pool_plan p;
   p.name = c.name();
@@ -20,9 +33,7 @@ proxy::pool_plan plan_pool(const plan_sources& from, const crew& c, unsigned loo
         {{"pool", p.name},
          {"outcome", std::string(proxy::name(static_cast<proxy::wait_outcome>(i)))}});
   for (std::size_t i = 0; i < proxy::attempt_ends; ++i)
-    p.retries[i] = from.metrics.counter(
-        names::retries,
-        {{"pool", p.name}, {"reason", std::string(core::name(static_cast<core::attempt_end>(i)))}});
+    p.retries[i] = retry_counter(from, p.name, static_cast<core::attempt_end>(i));
   return p;
 }
 

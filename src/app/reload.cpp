@@ -103,8 +103,19 @@ void instance::discard(prepared& p) {
 
 // --- what cannot --------------------------------------------------------------------------------
 
+// What a reload would do: to the configuration, and to workers that the API took out.
+std::vector<config::change> instance::changes_to(const config::settings& wanted) const {
+  std::vector<config::change> all = config::diff(settings_, wanted);
+  for (const config::pool& p : wanted.pools) {
+    const auto c = crews_.find(p.settings.name);
+    if (c == crews_.end()) continue;
+    for (config::change& again : c->second->comes_again(p)) all.push_back(std::move(again));
+  }
+  return all;
+}
+
 admin::answer<admin::change_report> instance::apply(config::settings wanted) {
-  const std::vector<config::change> changes = config::diff(settings_, wanted);
+  const std::vector<config::change> changes = changes_to(wanted);
   config::keep_fixed(settings_, wanted);
   prepared p = prepare(wanted);
   if (!p.mistakes.empty()) {
@@ -266,7 +277,7 @@ void instance::plan(std::optional<std::string> yaml, admin::done<admin::change_r
         f.lines.push_back(config::to_string(d, read.file_name));
       return told(std::move(f));
     }
-    const auto changes = config::diff(settings_, read.settings);
+    const auto changes = changes_to(read.settings);
     admin::change_report report;
     for (const config::change& c : changes) report.lines.push_back(config::to_line(c));
     report.summary = changes.empty() ? "nothing would change"

@@ -256,7 +256,8 @@ void keep_guards(const settings& before, const settings& after, changes& out) {
 }
 
 std::string_view word(action a) {
-  constexpr std::array<std::string_view, 4> words{"added", "removed", "changed", "reordered"};
+  constexpr std::array<std::string_view, 5> words{"added", "removed", "changed", "reordered",
+                                                  "restored"};
   return words.at(static_cast<std::size_t>(a));
 }
 
@@ -281,6 +282,8 @@ std::string what(const change& c) {
       return "removed, was " + c.before;
     case action::reordered:
       return "reordered, " + moved;
+    case action::restored:
+      return "added again";
     case action::changed:
       break;
   }
@@ -310,6 +313,12 @@ std::vector<change> diff(const settings& before, const settings& after) {
   diff_routes(before, after, out);
   diff_pools(before, after, out);
   return out;
+}
+
+change restored(const std::string& pool, const std::string& worker, std::string why) {
+  change c = about(subject::worker, pool, worker, std::move(why));
+  c.what = action::restored;
+  return c;
 }
 
 bool needs_restart(const std::vector<change>& changes) {

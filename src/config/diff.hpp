@@ -11,7 +11,7 @@
 namespace weir::config {
 
 struct change {
-  enum class action : std::uint8_t { added, removed, changed, reordered };
+  enum class action : std::uint8_t { added, removed, changed, reordered, restored };
   enum class subject : std::uint8_t { setting, listener, route, pool, worker };
   action what = action::changed;
   subject of = subject::setting;
@@ -28,6 +28,10 @@ struct change {
 // known by its pool and id; one whose url changed is removed and added, as it is another machine.
 // Nothing changed: empty.
 std::vector<change> diff(const settings& before, const settings& after);
+
+// A worker that both configurations have and the running weir has not: it was taken out by other
+// means, which `why` names, and a reload adds it again.
+change restored(const std::string& pool, const std::string& worker, std::string why);
 
 bool needs_restart(const std::vector<change>& changes);
 

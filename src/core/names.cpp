@@ -41,6 +41,8 @@ std::string_view name(refusal r) noexcept {
       return "no_worker_up";
     case refusal::retries_exhausted:
       return "retries_exhausted";
+    case refusal::retry_budget:
+      return "retry_budget";
     case refusal::cancelled:
       return "cancelled";
     case refusal::closing:

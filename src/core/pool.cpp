@@ -207,6 +207,10 @@ std::size_t pool::waiting() const noexcept {
   return s_->queue.size();
 }
 
+bool pool::paused() const noexcept {
+  return s_->paused;
+}
+
 bool pool::can_serve() const noexcept {
   const auto& scale = s_->settings.autoscale;
   return s_->fleet.serving() > 0 || (scale && scale->min == 0 && scale->max > 0);

@@ -87,6 +87,7 @@ class pool {
   std::size_t running() const noexcept;
   std::size_t waiting() const noexcept;
   bool can_serve() const noexcept;  // a worker is up, or min: 0 with scaling can bring one
+  bool paused() const noexcept;
   // Why nobody serves, for an answer: "1 down, 2 draining; 3 more were asked for".
   std::string absence() const;
 

@@ -340,7 +340,7 @@ verdict pool::state::try_later(batch_id id, batch& b, const attempt_report& repo
                                instant now) {
   b.delayed_until = base::after(now, backoff(b.retry, b.record.attempts, random));
   if (b.delayed_until >= b.wait_end()) return end(id, report, wait_over(b, now), now);
-  if (!budget.take(now)) return end(id, report, refusal::retries_exhausted, now);
+  if (!budget.take(now)) return end(id, report, refusal::retry_budget, now);
   b.avoid.add(on);
   enqueue(id, b, batch_stage::delayed, now);
   return {.what = verdict::kind::waiting, .grant = {}, .why = {}, .retry_after = {}};
@@ -352,7 +352,9 @@ verdict pool::state::granted(const core::grant& g) noexcept {
 
 verdict pool::state::end(batch_id id, const attempt_report& report, refusal why, instant now) {
   const bool answered = final_end(report.end) || report.has_response;
-  leave(id, answered ? refusal::none : why, now);
+  // Worth knowing of a relayed failure too: it was the last for want of budget.
+  const bool known = answered && why != refusal::retry_budget;
+  leave(id, known ? refusal::none : why, now);
   if (answered) return {};
   return {.what = verdict::kind::failed,
           .grant = {},

@@ -103,16 +103,22 @@ std::string pool::absence() const {
 }
 
 std::string pool::state::explain_wait(batch_id id, const batch& b, instant now) const {
-  const waiting_queue::standing at = queue.place(id.index);
-  const forecast f = look(now);
+  const queue_place at = place(id.index, look(now), now);
   std::string text = "Waits in pool " + settings.name + " for " +
                      seconds_text(now - b.since_waiting) +
                      (at.exact ? ", behind " : ", behind about ");
-  text += counted(at.ahead, "batch", "batches") + " with " + seconds_text(at.cost_ahead * f.value) +
-          " of work. " + why_it_waits(b, now);
+  text += counted(at.position, "batch", "batches") + " with " + seconds_text(at.cost_ahead) +
+          " of work. " + when_it_starts(b, at, now) + ' ' + why_it_waits(b, now);
   if (!at.exact) text += " Tenants take turns; the queue's listing is tenant by tenant.";
   if (b.attempt > 0) text += ' ' + counted(b.attempt, "attempt", "attempts") + " so far.";
   return text;
+}
+
+std::string pool::state::when_it_starts(const batch& b, const queue_place& at, instant now) {
+  if (at.in_time) return "Its start is expected in about " + seconds_text(at.eta_seconds) + '.';
+  const instant end = b.wait_end();
+  if (end == base::never) return "Nobody can say when it starts.";
+  return "No start is expected before its wait ends, in " + seconds_text(end - now) + '.';
 }
 
 std::string pool::state::why_it_waits(const batch& b, instant now) const {
@@ -142,7 +148,10 @@ std::string pool::state::explain_run(const batch& b, instant now) const {
 
 std::string pool::state::explain_end(const ending& e) const {
   std::string text = "Left the pool " + seconds_text(e.total) + " after it came";
-  if (e.why != refusal::none) text += ", given up on: " + std::string(name(e.why));
+  if (e.why == refusal::retry_budget)
+    text += ", not tried again because the pool's retry_budget was used up";
+  else if (e.why != refusal::none)
+    text += ", given up on: " + std::string(name(e.why));
   if (!e.worker) return text + ". It never ran.";
   return text + ". Attempt " + std::to_string(e.attempts) + ", its last, ran on " +
          name_of(fleet, e.worker) + " for " + seconds_text(e.last_ran) + " and " +

@@ -83,6 +83,7 @@ struct pool::state {
     double grant(double cost_ahead) const noexcept;  // until its turn; may be infinite
   };
   forecast look(instant now) const noexcept;      // O(workers + running + routes)
+  queue_place place(std::uint32_t index, const forecast& f, instant now) const noexcept;
   const forecast& lately(instant now) noexcept;   // at most `forecast_age` old: for each batch
   duration come_back(refusal why, instant now) noexcept;
   bool estimates_mean_something() const noexcept;
@@ -103,6 +104,7 @@ struct pool::state {
 
   // --- words (pool_explain.cpp) --------------------------------------------------------------
   std::string explain_wait(batch_id id, const batch& b, instant now) const;
+  static std::string when_it_starts(const batch& b, const queue_place& at, instant now);
   std::string why_it_waits(const batch& b, instant now) const;
   std::string explain_run(const batch& b, instant now) const;
   std::string explain_end(const ending& e) const;

@@ -1,5 +1,6 @@
 // pool, continued: copies for readers. A page, a worker list or a sentence; nothing is kept.
 #include <algorithm>
+#include <limits>
 
 #include "core/pool_state.hpp"
 
@@ -8,18 +9,24 @@ std::optional<queue_place> pool::place(batch_id id, instant now) const {
   const state& s = *s_;
   const batch* b = s.batches.find(id);
   if (!b || !b->waits()) return std::nullopt;
-  const waiting_queue::standing at = s.queue.place(id.index);
+  return s.place(id.index, s.look(now), now);
+}
+
+// O(log n), so that a page of them is cheap under the lock.
+queue_place pool::state::place(std::uint32_t index, const forecast& f, instant now) const noexcept {
+  const batch& b = batches.at(index);
+  const waiting_queue::standing at = queue.place(index);
   queue_place p;
-  const pool::state::forecast f = s.look(now);
   p.position = at.ahead;
   p.cost_ahead = at.cost_ahead * f.value;
   p.exact = at.exact;
-  p.delayed = b->stage == batch_stage::delayed;
-  // It will not wait longer than it may.
-  const instant end = b->wait_end();
-  p.eta_seconds = f.grant(at.cost_ahead);
-  if (end != base::never) p.eta_seconds = std::min(p.eta_seconds, base::to_seconds(end - now));
-  p.eta_seconds = std::max(p.eta_seconds, 0.0);
+  p.delayed = b.stage == batch_stage::delayed;
+  double eta = granting() ? f.grant(at.cost_ahead) : std::numeric_limits<double>::infinity();
+  if (p.delayed) eta = std::max(eta, base::to_seconds(b.delayed_until - now));
+  const double left = b.wait_end() == base::never ? std::numeric_limits<double>::infinity()
+                                                  : base::to_seconds(b.wait_end() - now);
+  p.in_time = eta < left;
+  p.eta_seconds = std::max(std::min(eta, left), 0.0);
   return p;
 }
 
@@ -35,20 +42,20 @@ pool_view pool::view(instant now) const {
   v.waiting_bytes = s.waiting_bytes;
   v.oldest_seconds = s.oldest_seconds(now);
   v.drain_seconds = f.drain();
-  std::uint32_t scaled = 0;  // workers that scaling counts
-  s.fleet.each([&](worker_id, const worker& w) {
+  s.fleet.each([&](worker_id id, const worker& w) {
     ++v.workers;
     v.workers_up += w.serving;
     v.slots += w.settings.slots;
     v.slots_busy += w.running.size;
-    scaled += !w.removing && !w.settings.backup;
+    const bool named = s.scaling && s.scaling->named(id);
+    v.scaled += !w.removing && !w.settings.backup && !named;
   });
   v.tenants = s.queue.tenants_waiting();
   v.paused = s.paused, v.closed = s.closed;
   v.outage = s.fleet.ejections().outage();
   v.scaling_holds = s.scaling_holds();
   if (s.scaling) {
-    v.desired = s.scaling->desired(scaled);
+    v.desired = s.scaling->desired(v.scaled);
     v.asked_for = s.scaling->asked_for();
     v.never_came = static_cast<std::uint32_t>(s.scaling->never_came());
     v.startup_seconds = s.scaling->startup_seconds();
@@ -75,6 +82,7 @@ queue_page pool::queue(std::size_t offset, std::size_t limit, instant now) const
   s.queue.page(offset, limit, ids);
   queue_page page;
   page.total = s.queue.size();
+  const state::forecast f = s.look(now);
   for (const std::uint32_t id : ids) {
     const batch& b = s.batches.at(id);
     queue_item item;
@@ -85,6 +93,7 @@ queue_page pool::queue(std::size_t offset, std::size_t limit, instant now) const
     item.waited_seconds = base::to_seconds(now - b.since_waiting);
     item.cost = b.cost.seconds;
     item.urgency = b.urgency;
+    item.place = s.place(id, f, now);
     page.items.push_back(std::move(item));
   }
   return page;

@@ -183,7 +183,7 @@ std::uint32_t scaling::out_target(const scale_facts& facts, const census& c, ins
 
 // Workers that are there or expected, save those whose removal was decided.
 std::uint32_t scaling::total(const census& c) const noexcept {
-  return expected(c) + c.kept + c.draining;
+  return there(c) + asked_for();
 }
 
 // --- out ---------------------------------------------------------------------------------------
@@ -319,8 +319,18 @@ void scaling::tell_again(const scale_facts& facts, const census& c, scale_step& 
     return;
   told_ = now;
   desired_ = std::max(desired_, total(c));  // who came unasked is not to be killed undrained
+  if (way_ == way::in && desired_ > there(c)) turn_out(c);
   fill(out.decision.emplace(), facts, c);
   out.decision->resent = true;
+}
+
+// Workers that the standing decision counts on are not there: what it asks for now is more.
+void scaling::turn_out(const census& c) {
+  way_ = way::out;
+  ++episode_;
+  run_over_ = true;
+  reason_ =
+      std::to_string(there(c)) + " of " + std::to_string(desired_) + " wanted workers are there";
 }
 
 void scaling::fill(scale_decision& d, const scale_facts& facts, const census& c) {
@@ -328,7 +338,7 @@ void scaling::fill(scale_decision& d, const scale_facts& facts, const census& c)
   d.episode = episode_;
   d.sequence = ++sequence_;
   d.desired = desired_;
-  d.current = c.serving + c.kept + c.draining;
+  d.current = there(c);
   d.reason = reason_;
   d.backlog_batches = facts.waiting;
   d.backlog_cost = facts.waiting_cost;
@@ -337,6 +347,11 @@ void scaling::fill(scale_decision& d, const scale_facts& facts, const census& c)
   d.drain_seconds = facts.drain_seconds;
   for (const victim& v : victims_)
     if (v.state != victim_state::draining) d.remove.emplace_back(facts.workers[v.place].name);
+}
+
+bool scaling::named(worker_id worker) const noexcept {
+  const victim* v = find(worker);
+  return v && v->state != victim_state::draining;
 }
 
 std::uint32_t scaling::desired(std::uint32_t there) const noexcept {

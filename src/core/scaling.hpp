@@ -110,6 +110,8 @@ class scaling {
   // The standing decision; before the first one the workers that are `there`, at least min: an
   // autoscaler that reads it must not stop what has just come.
   std::uint32_t desired(std::uint32_t there) const noexcept;
+  // It was told to the hooks that this worker may be stopped: it counts no more.
+  bool named(worker_id worker) const noexcept;
   std::uint32_t asked_for() const noexcept;  // expected, and not yet come
   std::uint64_t never_came() const noexcept { return never_came_; }
   double startup_seconds() const noexcept;  // learned; the configured one until then
@@ -169,6 +171,7 @@ class scaling {
   bool pressed(const scale_facts& facts, const census& c, instant now) noexcept;
   std::uint32_t expected(const census& c) const noexcept { return c.serving + asked_for(); }
   std::uint32_t total(const census& c) const noexcept;
+  static std::uint32_t there(const census& c) noexcept { return c.serving + c.kept + c.draining; }
 
   // The moves.
   void hold(instant now) noexcept;
@@ -182,6 +185,7 @@ class scaling {
   std::uint32_t name_empty(const scale_facts& facts, census& c) noexcept;
   void tell(way direction, const scale_facts& facts, const census& c, scale_step& out, instant now);
   void tell_again(const scale_facts& facts, const census& c, scale_step& out, instant now);
+  void turn_out(const census& c);
   void fill(scale_decision& d, const scale_facts& facts, const census& c);
 
   // Workers asked for.

@@ -24,7 +24,8 @@ enum class refusal : std::uint8_t {
   wait_expired,      // waited as long as pool and route allow: 503 without a worker, else 429
   no_worker,         // no worker and none can come: 503
   no_worker_up,      // workers, or hooks to ask for them, but none came up in time: 503
-  retries_exhausted, // the worker's fault, no attempt or budget left: 502
+  retries_exhausted, // the worker's fault, no attempt left: 502
+  retry_budget,      // the worker's fault, another attempt was due and the budget denied it: 502
   cancelled,         // by an operator or the client
   closing,           // weir is shutting down: 503
 };

@@ -17,7 +17,9 @@ namespace weir::core {
 struct queue_place {
   std::uint64_t position = 0;    // batches ahead of it
   double cost_ahead = 0;
-  double eta_seconds = 0;        // until its grant, from how fast the backlog drains; may be inf
+  double eta_seconds = 0;        // about, until its grant, from how fast the backlog drains; no
+                                 // longer than it may wait
+  bool in_time = false;          // a grant is expected before its wait ends
   bool exact = false;
   bool delayed = false;          // backing off before a retry
 };
@@ -47,6 +49,7 @@ struct queue_item {
   double waited_seconds = 0;
   double cost = 0;
   std::uint8_t urgency = 3;
+  queue_place place{};
 };
 
 struct queue_page {
@@ -71,6 +74,9 @@ struct pool_view {
   std::uint32_t tenants = 0;
   bool paused = false, closed = false, outage = false;
   std::string scaling_holds;     // why scaling decides nothing now; empty: it does, or is off
+  // Workers as scaling counts them, in `desired` and in what hooks are told: without backups, those
+  // being removed, and those that the hooks were told to stop. Drained ones count until then.
+  std::uint32_t scaled = 0;
   std::optional<std::uint32_t> desired;   // the standing scale decision
   std::uint32_t asked_for = 0;            // workers asked for that have not come
   std::uint32_t never_came = 0;           // given up on

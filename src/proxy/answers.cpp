@@ -110,7 +110,8 @@ fault fault_of(core::refusal why, bool can_serve) noexcept {
       return can_serve ? fault::wait_contended : fault::wait_no_worker;
     case core::refusal::no_worker:
     case core::refusal::no_worker_up: return fault::no_worker;
-    case core::refusal::retries_exhausted: return fault::retries_exhausted;
+    case core::refusal::retries_exhausted:
+    case core::refusal::retry_budget: return fault::retries_exhausted;
     case core::refusal::cancelled: return fault::cancelled;
     case core::refusal::closing: return fault::closing;
     case core::refusal::none: break;

@@ -39,6 +39,11 @@ bool can_serve(exchange& x) {
                                    [](core::pool& p, instant) { return p.can_serve(); });
 }
 
+bool is_paused(exchange& x) {
+  return x.route->pool->gate->with(x.in.loop.now(),
+                                   [](core::pool& p, instant) { return p.paused(); });
+}
+
 std::string absence(exchange& x) {
   return x.route->pool->gate->with(x.in.loop.now(),
                                    [](core::pool& p, instant) { return p.absence(); });
@@ -67,6 +72,8 @@ std::string why_refused(core::refusal why, exchange& x) {
              absence(x) + "); send it again after Retry-After";
     case core::refusal::retries_exhausted:
       return "every attempt that the route's retry settings allow has failed";
+    case core::refusal::retry_budget:
+      return "the attempt failed, and the pool's retry_budget was used up";
     case core::refusal::cancelled: return "the batch was cancelled through the admin API";
     case core::refusal::closing: return "weir is shutting down; send it to another instance";
     case core::refusal::none: break;
@@ -74,19 +81,29 @@ std::string why_refused(core::refusal why, exchange& x) {
   return {};
 }
 
+// A wait that is over is the pause's doing, whatever else there is, while the pool is paused.
+std::string why_not_in_time(core::refusal why, bool unreached, exchange& x) {
+  const std::string pool = "pool '" + x.route->pool->name + "'";
+  if (is_paused(x))
+    return pool + " is paused by an operator, and was as long as the batch could wait; send it "
+           "again after Retry-After";
+  if (unreached)
+    return "no worker of " + pool + " took a connection as long as the batch could wait; send it "
+           "again after Retry-After";
+  return why_refused(why, x);
+}
+
 // Always false: there is no slot.
-net::task<bool> refuse(exchange& x, core::refusal why, base::duration retry_after) {
+net::task<bool> refuse(exchange& x, core::refusal why, base::duration retry_after,
+                       std::string detail = {}) {
   x.batch = {};
+  const bool over = why == core::refusal::wait_expired || why == core::refusal::no_worker_up;
   // Workers that refuse connections may not have been found out yet: none could be reached.
-  const bool unreached = x.retried_for == core::attempt_end::connect_failed;
+  const bool unreached =
+      why == core::refusal::wait_expired && x.retried_for == core::attempt_end::connect_failed;
   const bool serves = why != core::refusal::wait_expired || (!unreached && can_serve(x));
-  const fault f = fault_of(why, serves);
-  std::string detail = unreached && f == fault::wait_no_worker
-                           ? "no worker of pool '" + x.route->pool->name +
-                                 "' took a connection as long as the batch could wait; send it "
-                                 "again after Retry-After"
-                           : why_refused(why, x);
-  co_await answer(x, f, std::move(detail), retry_after);
+  if (detail.empty()) detail = over ? why_not_in_time(why, unreached, x) : why_refused(why, x);
+  co_await answer(x, fault_of(why, serves), std::move(detail), retry_after);
   co_return false;
 }
 
@@ -95,7 +112,11 @@ net::task<void> leave_queue(exchange& x, instant since) {
   if (x.cell.now == verdict_cell::state::evicted) {
     const bool expired = x.cell.why == core::refusal::wait_expired;
     observe_wait(x, expired ? wait_outcome::expired : wait_outcome::refused, since);
-    co_await refuse(x, x.cell.why, x.cell.retry_after);
+    std::string detail;
+    if (x.cell.why == core::refusal::deadline)
+      detail = "the batch's Weir-Deadline passed while it waited for a slot of pool '" +
+               x.route->pool->name + "'";
+    co_await refuse(x, x.cell.why, x.cell.retry_after, std::move(detail));
     co_return;
   }
   x.route->pool->gate->cancel(x.batch, x.in.loop.now());
@@ -140,7 +161,9 @@ net::task<bool> admit(exchange& x, const intake& read, core::grant& grant) {
   const core::admission a = x.route->pool->gate->admit(facts_of(x, read), now);
   if (a.what == core::admission::kind::refused) {
     observe_wait(x, wait_outcome::refused, now);
-    return refuse(x, a.why, a.retry_after);
+    const bool late = a.why == core::refusal::deadline && read.deadline <= now;
+    return refuse(x, a.why, a.retry_after,
+                  late ? "the batch's Weir-Deadline had passed when it came" : "");
   }
   x.batch = a.batch;
   if (a.what != core::admission::kind::granted) return wait_for_grant(x, grant);

@@ -60,6 +60,7 @@ answer<core::queue_page> fake_backend::queue(std::string_view pool, std::size_t 
     core::queue_item item;
     item.label = "b" + std::to_string(i), item.tenant = "acme", item.route = "orders";
     item.waited_seconds = 2.5, item.cost = 12;
+    item.place.position = i, item.place.eta_seconds = 4, item.place.in_time = true;
     page.items.push_back(item);
   }
   return page;

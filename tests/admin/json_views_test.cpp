@@ -118,11 +118,14 @@ TEST_CASE("a worker's view has these members") {
 }
 
 TEST_CASE("the views of a waiting batch, an event and a report have these members") {
-  const core::queue_item b{"b1", "acme", "orders", 2, 1.5, 12, 0};
+  core::queue_item b{"b1", "acme", "orders", 2, 1.5, 12, 0, {3, 9, 4.5, true, true, false}};
   CHECK(to_text(to_json(b, "loaders")) ==
         R"({"pool":"loaders","batch":"b1","tenant":"acme","route":"orders","attempt":2,)"
-        R"("waited_seconds":1.5,"cost":12,"urgency":0})"
+        R"("waited_seconds":1.5,"cost":12,"urgency":0,"position":3,"position_exact":true,)"
+        R"("eta_seconds":4.5})"
         "\n");
+  b.place.in_time = false;
+  CHECK(to_json(b, "loaders").at("eta_seconds").is_null());
   const event_entry e{7, 1769903999042, "loaders", "worker_added", "w1", "by a reload"};
   CHECK(to_text(to_json(e)) ==
         R"({"sequence":7,"time_ms":1769903999042,"pool":"loaders","kind":"worker_added",)"

@@ -91,9 +91,14 @@ TEST_CASE("the queue is a table and how much more there is") {
   rows.push_back(to_json(b.queue("loaders", 0, 1)->items[0], "loaders"));
   o["total"] = 3;
   CHECK(print_queue(json::serialize(o)) ==
-        "BATCH  POOL     TENANT  ROUTE   WAITED  COST  URGENCY  ATTEMPT\n"
-        "b0     loaders  acme    orders   2.5 s  12 s        3        0\n"
+        "BATCH  POOL     TENANT  ROUTE     AHEAD    STARTS IN  WAITED  COST  URGENCY  ATTEMPT\n"
+        "b0     loaders  acme    orders  about 0  about 4.0 s   2.5 s  12 s        3        0\n"
         "1 of 3 waiting\n");
+}
+
+TEST_CASE("a place that is exact is a number, and a start not in time has none") {
+  CHECK(print_queue(R"({"batches":[{"position":2,"position_exact":true,"eta_seconds":null}]})")
+            .find("  2  not in time") != std::string::npos);
 }
 
 TEST_CASE("an explanation is its text, line by line, without control characters") {

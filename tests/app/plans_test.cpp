@@ -112,6 +112,18 @@ TEST_CASE("series carry the names that dashboards know") {
   }
 }
 
+TEST_CASE("every reason for which a batch is sent back has a series, no other has") {
+  plan_kit k({});
+  const auto p = k.plan();
+  const std::string text = k.metrics.text();
+  for (const char* reason : {"connect_failed", "stale_connection", "busy", "failed",
+                             "response_timeout"})
+    CHECK_THAT(text, Catch::Contains("weir_retries_total{pool=\"loaders\",reason=\"" +
+                                     std::string(reason) + "\"} 0"));
+  for (const char* reason : {"succeeded", "client_gone", "client_fault"})
+    CHECK_THAT(text, !Catch::Contains("reason=\"" + std::string(reason) + "\""));
+}
+
 TEST_CASE("a route's lists of statuses and edits are taken over, nonsense statuses are not") {
   auto r = route("all", "/", "loaders");
   r.busy_statuses = {429, 599, 600, 65535};

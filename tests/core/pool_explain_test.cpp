@@ -26,13 +26,14 @@ TEST_CASE("a batch that runs: where, since when, against what was expected") {
 
 TEST_CASE("a batch that waits says behind how much, and why") {
   struct row {
-    const char* reason;
+    const char *reason, *start;
     void (*prepare)(pool_kit&, worker_id);
   };
   const row rows[] = {
-      {"Every open slot is taken", [](pool_kit&, worker_id) {}},
-      {"The pool is paused", [](pool_kit& k, worker_id) { k.p.pause(at(1)); }},
-      {"No worker serves now: w1 is draining",
+      {"Every open slot is taken", "Its start is expected in about ", [](pool_kit&, worker_id) {}},
+      {"The pool is paused", "No start is expected before its wait ends, in 298 s.",
+       [](pool_kit& k, worker_id) { k.p.pause(at(1)); }},
+      {"No worker serves now: w1 is draining", "No start is expected before its wait ends",
        [](pool_kit& k, worker_id w) { k.p.drain(w, "", at(1)); }},
   };
   for (const row& r : rows) {
@@ -46,6 +47,7 @@ TEST_CASE("a batch that waits says behind how much, and why") {
     CHECK_THAT(text, Contains(r.reason));
     CHECK_THAT(text, Contains("behind 1 batch with 1.00 s of work"));
     CHECK_THAT(text, Contains("for 2.00 s"));
+    CHECK_THAT(text, Contains(r.start));
   }
 }
 
@@ -74,6 +76,23 @@ TEST_CASE("a batch that has left says where it ran and how that ended") {
              Contains("9.00 s after it came") && Contains("w1") && Contains("succeeded"));
   CHECK_THAT(k.p.explain("b-2", at(20)), Contains("wait_expired") && Contains("never ran"));
   CHECK_THAT(k.p.explain("b-3", at(20)), Contains("cancelled"));
+}
+
+TEST_CASE("a batch that the retry budget ended says so, with and without an answer to relay") {
+  for (const bool has_response : {false, true}) {
+    pool_settings s = plain_settings();
+    s.retry_budget = {.ratio = 0, .min = 0};
+    pool_kit k(s);
+    k.add("w1"), k.add("w2");
+    const auto a = k.admit(0, {.label = "b-1"});
+    attempt_report r;
+    r.may_retry = true;
+    r.has_response = has_response;
+    const verdict v = k.p.finish(a.batch, r, at(1));
+    CHECK((v.what == verdict::kind::done) == has_response);
+    if (!has_response) CHECK(v.why == refusal::retry_budget);
+    CHECK_THAT(k.p.explain("b-1", at(2)), Contains("the pool's retry_budget was used up"));
+  }
 }
 
 TEST_CASE("with several tenants the place is said to be about, and in which order the list is") {
@@ -121,7 +140,7 @@ TEST_CASE("every end has its words, and every enumerator a name of its own") {
     CHECK(name(r.end) != "unknown");
   }
   for (int s = 0; s < 7; ++s) CHECK(name(static_cast<worker_state>(s)) != "unknown");
-  for (int r = 0; r < 10; ++r) CHECK(name(static_cast<refusal>(r)) != "unknown");
+  for (int r = 0; r < 11; ++r) CHECK(name(static_cast<refusal>(r)) != "unknown");
   CHECK(name(static_cast<refusal>(99)) == "unknown");
 }
 

@@ -143,6 +143,27 @@ TEST_CASE("scaling in drains managed workers first and names them when they are 
   }
 }
 
+TEST_CASE("hooks and views count the workers that are there in one way") {
+  pool_settings s = scaled(1, 10);
+  s.autoscale->resend = 5s;
+  bench b(s);
+  for (int i = 0; i < 4; ++i) b.managed("m" + std::to_string(i), 1, 0);
+  b.k.p.add_worker({.name = "spare", .backup = true}, at(0));
+  for (int i = 1; i <= 100; ++i) {
+    const std::size_t told = b.decisions.size();
+    if (i == 30) b.k.p.drain(*b.k.p.find_worker("m0"), "maintenance", at(b.now));
+    if (i == 60) b.k.p.remove_worker(*b.k.p.find_worker("m1"), "", at(b.now));
+    b.run(i * 5, 1);
+    INFO(i * 5 << " s");
+    if (b.decisions.size() > told)
+      CHECK(b.k.p.view(at(i * 5)).scaled == b.decisions.back().current);
+  }
+  REQUIRE_FALSE(b.decisions.empty());
+  CHECK_FALSE(b.decisions.back().remove.empty());   // named ones are there, and do not count
+  CHECK(b.k.p.view(at(500)).scaled + b.decisions.back().remove.size() ==
+        b.k.p.view(at(500)).workers - 1);
+}
+
 TEST_CASE("a drain by scaling may be taken back by an operator until its name was sent") {
   for (bool sent : {false, true}) {
     INFO(sent);

@@ -78,6 +78,45 @@ TEST_CASE("with no worker up nothing drains, and a place's time is bounded by it
   REQUIRE(place);
   CHECK(place->eta_seconds >= 0);
   CHECK(place->eta_seconds <= 300);
+  CHECK_FALSE(place->in_time);
+}
+
+TEST_CASE("each item of a page has the place that its batch has") {
+  pool_kit k;
+  k.add("w1");
+  k.admit(0);
+  std::vector<batch_id> waiting;
+  for (int i = 0; i < 20; ++i)
+    waiting.push_back(
+        k.admit(i, {.tenant_hash = 1u + i % 3u, .tenant = i % 3 ? "a" : "b"}).batch);
+  const queue_page page = k.p.queue(0, 50, at(30));
+  std::multiset<std::pair<std::uint64_t, double>> shown, asked;
+  for (const queue_item& i : page.items) shown.emplace(i.place.position, i.place.eta_seconds);
+  for (const batch_id id : waiting) {
+    const auto p = k.p.place(id, at(30));
+    REQUIRE(p);
+    asked.emplace(p->position, p->eta_seconds);
+  }
+  CHECK(shown == asked);
+  CHECK_FALSE(page.items.at(0).place.exact);
+}
+
+TEST_CASE("a start is expected once what is ahead has drained, later when it backs off") {
+  pool_kit k;
+  k.add("w1");
+  k.admit(0);
+  for (int i = 0; i < 3; ++i) k.admit(0);
+  const queue_page page = k.p.queue(0, 9, at(0));
+  for (std::size_t i = 0; i < 3; ++i) {
+    const queue_place& p = page.items.at(i).place;
+    CHECK(p.position == i);
+    CHECK(p.exact);
+    CHECK(p.in_time);
+    CHECK(p.eta_seconds == Approx(1.0 + static_cast<double>(i)).epsilon(0.2));
+  }
+  k.p.pause(at(0));
+  CHECK_FALSE(k.p.queue(0, 1, at(0)).items.at(0).place.in_time);
+  CHECK(k.p.queue(0, 1, at(0)).items.at(0).place.eta_seconds == Approx(300));
 }
 
 TEST_CASE("an eta is never beyond the wait that is left") {

@@ -160,6 +160,28 @@ TEST_CASE("workers to come are taken to have the slots that those known have") {
 
 // --- limits --------------------------------------------------------------------------------------
 
+TEST_CASE("a decision sent again asks for more when workers that it counts on have left") {
+  autoscale_settings s = plain_scaling();
+  s.resend = 60s;
+  s.scale_in_window = 60s;
+  bench b = settled(3, s);
+  b.workers[0].stands = scale_worker::standing::drained;   // by an operator: it counts
+  std::vector<scale_decision> told;
+  while (told.empty()) told = b.run(60s);
+  REQUIRE(told[0].way == way::in);
+  REQUIRE(told[0].desired == 2);
+  REQUIRE(told[0].remove.size() == 1);
+  b.remove(b.workers[0].id);
+  const auto again = b.run(60s);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].resent);
+  CHECK(again[0].desired == 2);
+  CHECK(again[0].current == 1);
+  CHECK(again[0].way == way::out);
+  CHECK(again[0].reason == "1 of 2 wanted workers are there");
+  CHECK(again[0].episode == told[0].episode + 1);
+}
+
 TEST_CASE("fewer than the minimum are made up for once workers had time to register") {
   autoscale_settings s = plain_scaling();
   s.min = 3;

@@ -117,7 +117,10 @@ class BoundsTest(BacklogCase):
         await self.start()
         response = await raw_client.ask(self.door.front, "POST", "/late", {"Weir-Deadline": "0.3"},
                                         b"x")
-        self.assertIn("deadline", self.assert_problem(response, 429)["type"])
+        problem = self.assert_problem(response, 429)
+        self.assertIn("deadline", problem["type"])
+        self.assertIn("passed while it waited", problem["detail"])
+        self.assertNotIn("Retry-After", problem["detail"])
         self.assertNotIn("/late", [r.target for r in self.w1.requests])
 
     async def test_a_deadline_that_has_passed_is_refused_at_once(self):
@@ -125,7 +128,9 @@ class BoundsTest(BacklogCase):
         for deadline in ("0", "Mon, 01 Jan 2024 00:00:00 GMT", "2024-01-01T00:00:00Z"):
             response = await raw_client.ask(self.door.front, "POST", "/late",
                                             {"Weir-Deadline": deadline}, b"x")
-            self.assert_problem(response, 429, deadline)
+            detail = self.assert_problem(response, 429, deadline)["detail"]
+            self.assertIn("had passed when it came", detail)
+            self.assertNotIn("Retry-After", detail)
 
     async def test_a_deadline_that_is_none_is_400(self):
         await self.start()
@@ -194,6 +199,14 @@ class ViewsTest(BacklogCase):
         self.assertGreater(metrics.sum("weir_queue_cost", pool="loaders"), 0)
         self.assertGreater(metrics.sum("weir_queue_oldest_seconds", pool="loaders"), 0)
         self.assertEqual(metrics.sum("weir_worker_in_flight", worker="w1"), 1)
+
+    async def test_a_wait_that_a_pause_used_up_names_the_pause(self):
+        w1 = await self.worker("w1")
+        weir = await self.weir(basic_config([w1], {"timeout": {"queue": "200ms"}}))
+        await weir.post("/v1/pools/loaders/pause")
+        response = await raw_client.ask(weir.front)
+        self.assertIn("pool 'loaders' is paused", self.assert_problem(response, 429)["detail"])
+        self.assertEqual(w1.requests, [])
 
     async def test_pause_holds_everything_and_resume_lets_it_go(self):
         w1 = await self.worker("w1")

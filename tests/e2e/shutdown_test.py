@@ -115,6 +115,18 @@ class ShutdownTest(WeirCase):
         weir.signal(signal.SIGTERM)
         await weir.exited(5 * SLOW)
 
+    async def test_a_second_signal_during_the_drain_delay_waits_for_nothing(self):
+        w1 = await self.worker("w1", fake_worker.Held())
+        weir = await self.weir(basic_config([w1], drain_delay="10m"))
+        self.task(raw_client.ask(weir.front))
+        await until(lambda: w1.running, "a batch at the worker")
+        weir.signal(signal.SIGTERM)
+        await weir.said("draining")
+        weir.signal(signal.SIGTERM)
+        self.assertEqual(await weir.exited(5 * SLOW), 0)
+        self.assertTrue([line for line in weir.log if "draining ends now" in line], weir.tail())
+        self.assertFalse([line for line in weir.log if "do not end" in line], weir.tail())
+
     async def test_uploads_and_downloads_under_way_are_finished(self):
         size = 2 << 20
 
