@@ -219,8 +219,8 @@ std::string queue_table(const json::value& v) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& b : items(v, "batches"))
     rows.push_back({text(b, "batch"), text(b, "pool"), text(b, "tenant"), text(b, "route"),
-                    place_words(b), start_words(b), span(b, "waited_seconds"), span(b, "cost"), text(b, "urgency"),
-                    text(b, "attempt")});
+                    place_words(b), start_words(b), span(b, "waited_seconds"), span(b, "cost"),
+                    text(b, "urgency"), text(b, "attempt")});
   return format_table({{"BATCH"}, {"POOL"}, {"TENANT"}, {"ROUTE"}, {"AHEAD", true},
                        {"STARTS IN", true}, {"WAITED", true}, {"COST", true}, {"URGENCY", true},
                        {"ATTEMPT", true}},

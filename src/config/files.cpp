@@ -14,6 +14,9 @@ base::error_code last_error() {
   return {errno, boost::system::system_category()};
 }
 
+// Boost's base has no virtual destructor, and is never deleted through.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"
 class not_a_file final : public boost::system::error_category {
  public:
   const char* name() const noexcept override { return "weir.file"; }
@@ -21,6 +24,7 @@ class not_a_file final : public boost::system::error_category {
     return "is a pipe, socket or device, expected a regular file";
   }
 };
+#pragma GCC diagnostic pop
 
 base::error_code irregular() {
   static const not_a_file category;

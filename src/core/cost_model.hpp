@@ -22,8 +22,8 @@ class running_mean {
     if (count_ < window) ++count_;
     mean_ += (value - mean_) / count_;
   }
-  // A value beyond mean +- `reach` counts as one at that distance, once there is a mean to speak of:
-  // one absurd value must not move it far (winsorising: Dixon 1960).
+  // A value beyond mean +- `reach` counts as one at that distance, once there is a mean to speak
+  // of: one absurd value must not move it far (winsorising: Dixon 1960).
   void add_within(double value, double reach) noexcept {
     const bool knows = count_ >= window / 4;
     add(knows ? std::clamp(value, mean_ - reach, mean_ + reach) : value);

@@ -261,11 +261,12 @@ TEST_CASE("many clients at once are all served") {
   auto o = on_loopback();
   o.connections_max = 64;
   live_server live(o);
+  std::vector<std::unique_ptr<raw_client>> clients;
+  for (int t = 0; t < 8; ++t) clients.push_back(std::make_unique<raw_client>(live.address()));
   std::vector<std::thread> threads;
   std::atomic<int> good{0};
-  for (int t = 0; t < 8; ++t)
-    threads.emplace_back([&] {
-      raw_client client(live.address());
+  for (const auto& c : clients)
+    threads.emplace_back([&, &client = *c] {
       for (int i = 0; i < 50; ++i) {
         client.send(i % 5 ? get_live : post("/v1/pools/loaders/pause", "{}"));
         good += client.read().status == 200;

@@ -3,7 +3,7 @@
 import unittest
 
 import raw_client
-from harness import WeirCase, basic_config
+from harness import WeirCase, basic_config, until
 
 ROUTES = [
     {"name": "exact-header", "path": "/load", "headers": {"X-Kind": "bulk"}, "pool": "bulk"},
@@ -67,9 +67,12 @@ class RoutingTest(WeirCase):
         weir = await self.weir(basic_config([w1], {"name": "orders"}))
         for _ in range(3):
             await raw_client.ask(weir.front)
-        metrics = await weir.metrics()
-        self.assertEqual(
-            metrics.sum("weir_batches_total", pool="loaders", route="orders", outcome="ok"), 3)
+
+        async def counted():   # just after the answer
+            metrics = await weir.metrics()
+            return metrics.sum("weir_batches_total", pool="loaders", route="orders",
+                               outcome="ok") == 3
+        await until(counted, "three batches counted")
 
 
 if __name__ == "__main__":

@@ -352,10 +352,12 @@ TEST_CASE("grants cross loops: many clients, few slots, every request answered o
   front_kit front(w);
   front.add("w1", worker, 2);
   std::atomic<int> good{0};
+  std::vector<wire> wires;
+  for (int c = 0; c < 12; ++c) wires.push_back(front.connect());
   std::vector<std::thread> clients;
   for (int c = 0; c < 12; ++c)
     clients.emplace_back([&, c] {
-      wire client = front.connect();
+      wire& client = wires[static_cast<std::size_t>(c)];
       for (int i = 0; i < 25; ++i) {
         const std::string path = "/load/" + std::to_string(c) + "/" + std::to_string(i);
         client.say(post(path, path));
