@@ -38,8 +38,9 @@ class slab {
   id_type insert(Args&&... args) {
     std::uint32_t index = free_;
     if (index == id_type::none) {
-      index = static_cast<std::uint32_t>(slots_.size());
+      index = extent_;
       slots_.emplace_back();
+      ++extent_;
     } else {
       free_ = slots_[index].next_free;
     }
@@ -49,7 +50,7 @@ class slab {
   }
 
   T* find(id_type i) noexcept {
-    if (i.index >= slots_.size()) return nullptr;
+    if (i.index >= extent_) return nullptr;
     slot& s = slots_[i.index];
     return s.value && s.generation == i.generation ? &*s.value : nullptr;
   }
@@ -59,7 +60,7 @@ class slab {
   T& at(std::uint32_t index) noexcept { return *slots_[index].value; }
   const T& at(std::uint32_t index) const noexcept { return *slots_[index].value; }
   bool taken(std::uint32_t index) const noexcept {
-    return index < slots_.size() && slots_[index].value.has_value();
+    return index < extent_ && slots_[index].value.has_value();
   }
   id_type id_at(std::uint32_t index) const noexcept { return {index, slots_[index].generation}; }
 
@@ -76,7 +77,7 @@ class slab {
 
   std::size_t size() const noexcept { return size_; }
   // One past the highest index ever used: for walks with taken() and at().
-  std::uint32_t extent() const noexcept { return static_cast<std::uint32_t>(slots_.size()); }
+  std::uint32_t extent() const noexcept { return extent_; }
   void reserve(std::size_t n) { slots_.reserve(n); }
 
  private:
@@ -86,6 +87,7 @@ class slab {
     std::uint32_t next_free = id_type::none;
   };
   std::vector<slot> slots_;
+  std::uint32_t extent_ = 0;  // of slots_: its own size() takes a division by the size of a slot
   std::uint32_t free_ = id_type::none;
   std::size_t size_ = 0;
 };

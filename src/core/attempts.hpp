@@ -49,6 +49,9 @@ class attempts {
   attempt_id open(attempt_list& list, const attempt& facts);
   void close(attempt_list& list, attempt_id id) noexcept;
 
+  // Of one that is known to be open.
+  attempt& at(attempt_id id) noexcept { return table_.at(id.index); }
+  const attempt& at(attempt_id id) const noexcept { return table_.at(id.index); }
   attempt* find(attempt_id id) noexcept { return table_.find(id); }
   const attempt* find(attempt_id id) const noexcept { return table_.find(id); }
   attempt_id id_at(std::uint32_t index) const noexcept { return table_.id_at(index); }

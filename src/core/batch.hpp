@@ -60,6 +60,8 @@ class short_label {
 };
 
 struct batch {
+  batch() noexcept {}  // not `= default`: that would have value-initialisation zero it first
+
   std::uint64_t owner = 0;
   std::uint64_t affinity = 0;
   std::uint64_t held_bytes = 0;

@@ -8,8 +8,6 @@ namespace {
 
 // One absurd declaration must leave the sum over the others exact enough when it goes.
 constexpr double units_max = 1e15, units_min = 1e-6;
-// A declaration that is off by more than e^3 = 20 times tells of its client, not of the route.
-constexpr double log_k_reach = 3;
 
 double bounded_exp(double log_seconds) noexcept {
   return std::exp(std::clamp(log_seconds, cost_model::log_min, cost_model::log_max));
@@ -69,22 +67,6 @@ double cost_model::waiting_seconds() const noexcept {
     if (by_count > 0) sum += static_cast<double>(by_count) * mean_seconds(r);
   }
   return sum;
-}
-
-double cost_model::predict(std::uint32_t route, const cost_estimate& e) const noexcept {
-  if (route >= routes_.size()) return pool_.value();
-  const route_model& r = routes_[route];
-  if (e.has_units && r.log_k.count() > 0) return r.log_k.value() + e.log_units;
-  return r.log_seconds.count() > 0 ? r.log_seconds.value() : pool_.value();
-}
-
-void cost_model::learn(std::uint32_t route, const cost_estimate& e, double log_seconds) noexcept {
-  log_seconds = std::clamp(log_seconds, log_min, log_max);
-  pool_.add(log_seconds);
-  if (route >= routes_.size()) return;
-  route_model& r = routes_[route];
-  r.log_seconds.add(log_seconds);
-  if (e.has_units) r.log_k.add_within(log_seconds - e.log_units, log_k_reach);
 }
 
 }  // namespace weir::core

@@ -64,7 +64,14 @@ class cost_model {
   double waiting_seconds() const noexcept;
 
   // A batch of `route` took exp(log_seconds) seconds at rate 1.
-  void learn(std::uint32_t route, const cost_estimate& e, double log_seconds) noexcept;
+  void learn(std::uint32_t route, const cost_estimate& e, double log_seconds) noexcept {
+    log_seconds = std::clamp(log_seconds, log_min, log_max);
+    pool_.add(log_seconds);
+    if (route >= routes_.size()) return;
+    route_model& r = routes_[route];
+    r.log_seconds.add(log_seconds);
+    if (e.has_units) r.log_k.add_within(log_seconds - e.log_units, log_k_reach);
+  }
 
   std::string_view route_name(std::uint32_t route) const noexcept;
   // Batches learned from, up to running_mean::window: 0 means that estimates are only a default.
@@ -82,7 +89,15 @@ class cost_model {
     backlog waiting;
   };
   double mean_seconds(const route_model& r) const noexcept;
-  double predict(std::uint32_t route, const cost_estimate& e) const noexcept;
+  double predict(std::uint32_t route, const cost_estimate& e) const noexcept {
+    if (route >= routes_.size()) return pool_.value();
+    const route_model& r = routes_[route];
+    if (e.has_units && r.log_k.count() > 0) return r.log_k.value() + e.log_units;
+    return r.log_seconds.count() > 0 ? r.log_seconds.value() : pool_.value();
+  }
+
+  // A declaration that is off by more than e^3 = 20 times tells of its client, not of the route.
+  static constexpr double log_k_reach = 3;
 
   std::vector<route_model> routes_;
   running_mean pool_;

@@ -21,7 +21,9 @@ class drain_rate {
   void backlogged(bool is, instant now) noexcept {
     if (is != backlogged_) turn(is, now);
   }
-  // A batch of that many seconds at rate 1 finished; counts only while something waits.
+  // Does what finishes count? While something waits.
+  bool measures() const noexcept { return backlogged_; }
+  // A batch of that many seconds at rate 1 finished.
   void finished(double seconds, instant now) noexcept;
   // `learned`: the fleet's speed; the answer when nothing was measured, 0 when it is 0.
   double per_second(double learned) const noexcept;

@@ -37,6 +37,7 @@ void ejection::tally(const record& r, std::uint32_t by) noexcept {
   usable_ += up && !r.ejected ? by : 0;
   written_off_ += down && !r.fell ? by : 0;
   ejected_ += r.ejected ? by : 0;
+  streaks_ += r.streak > 0 ? by : 0;
   failing_ += r.fell || (!down && failing(r)) ? by : 0;
 }
 
@@ -75,7 +76,7 @@ bool ejection::stale(const record& r, instant now) const noexcept {
 
 void ejection::configure(const ejection_settings& settings) noexcept {
   settings_ = settings;
-  present_ = usable_ = written_off_ = ejected_ = failing_ = 0;
+  present_ = usable_ = written_off_ = ejected_ = failing_ = streaks_ = 0;
   for (const record& r : records_)
     if (r.present) tally(r, 1);
 }
@@ -117,7 +118,7 @@ bool ejection::health_changed(std::uint32_t worker, health_state health, instant
 
 // --- what its attempts did -----------------------------------------------------------------------
 
-bool ejection::succeeded(std::uint32_t worker, instant now) noexcept {
+bool ejection::recovered(std::uint32_t worker, instant now) noexcept {
   record* r = find(worker);
   if (!r) return false;
   if (r->streak > 0) change(*r, [](record& to) { to.streak = 0; });

@@ -38,7 +38,9 @@ class ejection {
   bool health_changed(std::uint32_t worker, health_state health, instant now) noexcept;
 
   // --- what its attempts did --------------------------------------------------------------
-  bool succeeded(std::uint32_t worker, instant now) noexcept;
+  bool succeeded(std::uint32_t worker, instant now) noexcept {
+    return (outage_ || streaks_ > 0) && recovered(worker, now);
+  }
   // A failure that is the worker's: connect_failed, failed, response_timeout. Not busy, not a stale
   // connection, not the client's fault. The n-th ejection lasts n x base_time, at most time_max; n
   // falls by one for each base_time without an ejection.
@@ -96,6 +98,7 @@ class ejection {
   void change(record& r, Change&& apply) noexcept;
   std::uint32_t failing_streak() const noexcept;
   bool failing(const record& r) const noexcept;
+  bool recovered(std::uint32_t worker, instant now) noexcept;
   bool stale(const record& r, instant now) const noexcept;
   bool too_many(std::uint32_t bad, std::uint32_t of) const noexcept;
   std::uint32_t failing_lately(instant now) const noexcept;
@@ -118,8 +121,10 @@ class ejection {
   std::vector<record> records_;
   std::vector<std::uint32_t> changed_;  // capacity for every record: push_back never allocates
   instant deadline_ = base::never;
-  // Sums over those present: up and not ejected; down, but not since this outage; ejected; failing.
+  // Sums over those present: up and not ejected; down, but not since this outage; ejected; failing;
+  // whose last attempt failed.
   std::uint32_t present_ = 0, usable_ = 0, written_off_ = 0, ejected_ = 0, failing_ = 0;
+  std::uint32_t streaks_ = 0;
   recovery recovered_by_ = recovery::attempts;  // while an outage holds: the last success's kind
   bool outage_ = false;
   bool success_seen_ = false;  // since the outage began

@@ -10,19 +10,14 @@ fair_share::fair_share(std::uint32_t tenants_max) : tenants_max_(tenants_max) {
   table_.assign(16, none);
 }
 
-std::uint32_t fair_share::enter(std::uint64_t hash, std::string_view name) {
-  std::uint32_t a = shared;
-  if (hash != 0 || !name.empty()) {
-    a = find(hash, name);
-    if (a == none) a = open(hash, name);
-  }
+std::uint32_t fair_share::account_of(std::uint64_t hash, std::string_view name) {
+  std::uint32_t a = find(hash, name);
+  if (a == none) a = open(hash, name);
   if (a != shared && accounts_[a].batches == 0) step_out(a);
-  ++accounts_[a].batches;
   return a;
 }
 
-void fair_share::leave(std::uint32_t a) noexcept {
-  if (--accounts_[a].batches > 0 || a == shared) return;
+void fair_share::emptied(std::uint32_t a) noexcept {
   line_up(a);
   sweep();
 }

@@ -27,8 +27,14 @@ class fair_share {
 
   // A batch of this tenant enters or leaves the pool: its account stays at least until the last
   // left. Hash 0 with an empty name is the anonymous tenant.
-  std::uint32_t enter(std::uint64_t hash, std::string_view name);
-  void leave(std::uint32_t account) noexcept;
+  std::uint32_t enter(std::uint64_t hash, std::string_view name) {
+    const std::uint32_t a = hash == 0 && name.empty() ? shared : account_of(hash, name);
+    ++accounts_[a].batches;
+    return a;
+  }
+  void leave(std::uint32_t account) noexcept {
+    if (--accounts_[account].batches == 0 && account != shared) emptied(account);
+  }
 
   // Has the account something ready to be served? Both are idempotent.
   void ready(std::uint32_t account);
@@ -73,6 +79,8 @@ class fair_share {
   };
 
   std::size_t home(std::uint64_t hash) const noexcept { return hash & (table_.size() - 1); }
+  std::uint32_t account_of(std::uint64_t hash, std::string_view name);
+  void emptied(std::uint32_t account) noexcept;
   std::uint32_t find(std::uint64_t hash, std::string_view name) const noexcept;
   std::uint32_t open(std::uint64_t hash, std::string_view name);
   std::uint32_t new_account();

@@ -246,14 +246,6 @@ void fleet::refused_connection(worker_id id, instant now) {
   rest(id, std::min<duration>(settings_.busy_rest_min * (1u << doublings), connect_rest_max), now);
 }
 
-void fleet::succeeded(worker_id id, instant now) {
-  worker* w = workers_.find(id);
-  if (!w) return;
-  ++w->successes;
-  w->refusals = 0;
-  if (ejection_.succeeded(id.index, now)) take_ejections(now);
-}
-
 void fleet::failed(worker_id id, instant now, attempt_end how) {
   worker* w = workers_.find(id);
   if (!w) return;

@@ -7,6 +7,7 @@
 // attempt ended.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -89,7 +90,13 @@ class fleet {
   // It refused a connection: rests, longer each time in a row, and is probed at once.
   void refused_connection(worker_id id, instant now);
   // Passive verdicts on an attempt, for ejection and the counters.
-  void succeeded(worker_id id, instant now);
+  void succeeded(worker_id id, instant now) {
+    worker* w = workers_.find(id);
+    if (!w) return;
+    ++w->successes;
+    w->refusals = 0;
+    if (ejection_.succeeded(id.index, now)) take_ejections(now);
+  }
   void failed(worker_id id, instant now, attempt_end how = attempt_end::failed);
   // The settings given to the constructor changed in place.
   void reconfigured(bool new_policy, instant now);
@@ -100,13 +107,14 @@ class fleet {
   // The worker for the next attempt of a batch that failed on `excluded`; null id when it has to
   // wait. It may go back to one of those only when no other worker of the tier serves.
   worker_id pick(std::uint64_t affinity, std::span<const worker_id> excluded);
+  worker_id pick(std::uint64_t affinity) { return chosen(tier().pick(affinity, random_)); }
   bool could_take(std::span<const worker_id> excluded) const noexcept;
   bool has_free_slot(worker_id id) const noexcept;
 
   // `seconds_now`: what it would take at rate 1 by what is known now.
   attempt_id start(worker_id id, batch_id batch, const cost_estimate& cost, double seconds_now,
                    instant now);
-  const attempt& at(attempt_id id) const noexcept { return *attempts_.find(id); }
+  const attempt& at(attempt_id id) const noexcept { return attempts_.at(id); }
   // Its slot is free.
   void end(attempt_id id, instant now);
   // Its slot stays taken until release() or abandoned_hold.
@@ -123,7 +131,10 @@ class fleet {
   const worker* find(worker_id id) const noexcept { return workers_.find(id); }
   std::optional<worker_id> find(std::string_view name) const;
   worker_view view(worker_id id, instant now) const;
-  double rate(const worker& w, instant now) const noexcept;
+  double rate(const worker& w, instant now) const noexcept {
+    const double share = w.ramping ? probation_share(now - w.ramp_began, settings_.slow_start) : 1;
+    return std::max(w.settings.weight, weight_min) * w.relative * share;
+  }
   double finish_seconds(const worker& w, instant now) const noexcept {
     return attempts_.finish_seconds(w.running, now);
   }
@@ -155,7 +166,9 @@ class fleet {
   bool in_tier_in_use(const worker& w) const noexcept {
     return w.settings.backup == (serving_[0] == 0);
   }
-  worker_id chosen(std::uint32_t index) const noexcept;
+  worker_id chosen(std::uint32_t index) const noexcept {
+    return index == picker::none ? worker_id{} : workers_.id_at(index);
+  }
   std::uint32_t pick_beside(std::uint64_t affinity, std::span<const worker_id> excluded);
   bool others_serve(std::span<const worker_id> excluded) const noexcept;
 
@@ -164,14 +177,24 @@ class fleet {
   void sync_state(std::uint32_t index, worker& w, instant now);
   void sync_slots(worker& w, instant now) noexcept;
   void sync_timer(std::uint32_t index, const worker& w, instant now);
-  void offer(std::uint32_t index, worker& w, instant now);
+  // Keeps the picker of its tier in the know.
+  void offer(std::uint32_t index, worker& w, instant now) {
+    picker& p = *pickers_[w.settings.backup];
+    if (!w.serving || resting_or_full(w)) return p.drop(index);
+    w.offered_rate = rate(w, now);
+    p.put(index, {w.offered_rate, w.running.size, w.slots_open});
+  }
   void count_serving(worker& w, bool serving) noexcept;
-  void count_speed(worker& w) noexcept;
+  void count_speed(worker& w) noexcept {
+    const double counts = w.serving ? w.learned * w.slots_open : 0;
+    speed_ += counts - w.speed_counted;
+    w.speed_counted = counts;
+  }
   void begin_service(worker& w, instant now) noexcept;
   void forget_if_empty(std::uint32_t index, instant now);
   void health_became(std::uint32_t index, worker& w, health::change change, instant now);
   void wake_up(worker& w) noexcept;
-  void refresh_rate(std::uint32_t index, worker& w, instant now) noexcept;
+  inline void refresh_rate(std::uint32_t index, worker& w, instant now) noexcept;
   void refresh_rates(instant now);
   void wake_rates(instant now) noexcept;
   void take_ejections(instant now);
@@ -179,6 +202,8 @@ class fleet {
   void expire_worker(std::uint32_t index, instant now);
   void tell(event::kind what, worker_id id, const worker& w, instant now);
   void rebuild_pickers(instant now);
+
+  static constexpr double weight_min = 1e-6;  // a rate must stay positive
 
   const pool_settings& settings_;
   effects& out_;

@@ -10,21 +10,16 @@ namespace {
 
 constexpr duration refresh_interval = std::chrono::milliseconds(100);
 constexpr double seconds_min = 1e-4;  // an attempt is taken to last at least this
-constexpr double weight_min = 1e-6;   // a rate must stay positive
 
 }  // namespace
 
 // --- the choice --------------------------------------------------------------------------------
 
 worker_id fleet::pick(std::uint64_t affinity, std::span<const worker_id> excluded) {
-  if (excluded.empty()) return chosen(tier().pick(affinity, random_));
+  if (excluded.empty()) return pick(affinity);
   const std::uint32_t other = pick_beside(affinity, excluded);
   if (other != picker::none || others_serve(excluded)) return chosen(other);
-  return chosen(tier().pick(affinity, random_));
-}
-
-worker_id fleet::chosen(std::uint32_t index) const noexcept {
-  return index == picker::none ? worker_id{} : workers_.id_at(index);
+  return pick(affinity);
 }
 
 // The excluded ones step aside for the moment of the choice.
@@ -64,23 +59,10 @@ bool fleet::could_take(std::span<const worker_id> excluded) const noexcept {
 
 // --- attempts ------------------------------------------------------------------------------------
 
-void fleet::count_speed(worker& w) noexcept {
-  const double counts = w.serving ? w.learned * w.slots_open : 0;
-  speed_ += counts - w.speed_counted;
-  w.speed_counted = counts;
-}
-
-// Keeps the picker of its tier in the know.
-void fleet::offer(std::uint32_t index, worker& w, instant now) {
-  picker& p = *pickers_[w.settings.backup];
-  if (!w.serving || resting_or_full(w)) return p.drop(index);
-  w.offered_rate = rate(w, now);
-  p.put(index, {w.offered_rate, w.running.size, w.slots_open});
-}
-
-double fleet::rate(const worker& w, instant now) const noexcept {
-  const double share = w.ramping ? probation_share(now - w.ramp_began, settings_.slow_start) : 1;
-  return std::max(w.settings.weight, weight_min) * w.relative * share;
+inline void fleet::refresh_rate(std::uint32_t index, worker& w, instant now) noexcept {
+  w.learned = std::exp(rates_.mean(index) - rates_.pool_mean());
+  w.relative = w.learned * attempts_.overdue(w.running, now);
+  count_speed(w);
 }
 
 attempt_id fleet::start(worker_id id, batch_id batch, const cost_estimate& cost, double seconds_now,
@@ -99,19 +81,19 @@ attempt_id fleet::start(worker_id id, batch_id batch, const cost_estimate& cost,
 }
 
 void fleet::end(attempt_id id, instant now) {
-  const worker_id on = at(id).worker;
-  worker& w = workers_.at(on.index);
+  const std::uint32_t on = at(id).worker.index;
+  worker& w = workers_.at(on);
   if (at(id).abandoned) holds_.erase(id.index);
   if (w.running.size >= w.slots_open) w.freed_at = now;
   attempts_.close(w.running, id);
   --in_flight_;
-  refresh_rate(on.index, w, now);
-  offer(on.index, w, now);
-  forget_if_empty(on.index, now);
+  refresh_rate(on, w, now);
+  offer(on, w, now);
+  if (w.removing) forget_if_empty(on, now);
 }
 
 void fleet::abandon(attempt_id id, instant now) {
-  attempts_.find(id)->abandoned = true;
+  attempts_.at(id).abandoned = true;
   holds_.set(id.index, base::after(now, settings_.abandoned_hold));
 }
 
@@ -129,12 +111,6 @@ double fleet::learn(attempt_id id, instant now) {
   const double ahead = rates_.mean(on) - rates_.pool_mean();
   rates_.observe(on, a.log_est - log_seconds);
   return log_seconds + ahead;
-}
-
-void fleet::refresh_rate(std::uint32_t index, worker& w, instant now) noexcept {
-  w.learned = std::exp(rates_.mean(index) - rates_.pool_mean());
-  w.relative = w.learned * attempts_.overdue(w.running, now);
-  count_speed(w);
 }
 
 // --- time ---------------------------------------------------------------------------------------

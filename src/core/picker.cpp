@@ -90,89 +90,105 @@ class joined_order {
   std::uint32_t count_ = 0;
 };
 
+// Rates on a scale of ranks, from the fastest: a rank is 1/64 of an octave.
+constexpr std::uint32_t octave_steps = 64;
+constexpr std::uint32_t octaves = 16;  // rates from 1/256 to 256, clamped
+constexpr std::uint32_t ranks = octaves * octave_steps;
+constexpr std::uint64_t slowest_step = (std::uint64_t{1023} - octaves / 2) * octave_steps;
+constexpr std::uint64_t fastest_step = slowest_step + ranks - 1;
+
+// Exponent and the first six bits of the mantissa: close to the logarithm, and free.
+constexpr std::uint32_t rank_of(double rate) noexcept {
+  const std::uint64_t step = std::bit_cast<std::uint64_t>(rate) >> (52 - 6);
+  return static_cast<std::uint32_t>(fastest_step - std::clamp(step, slowest_step, fastest_step));
+}
+constexpr double rate_of(std::uint32_t rank) noexcept {
+  return std::bit_cast<double>((fastest_step - rank) << (52 - 6));
+}
+
+// For a rank % 64, which of the ranks behind it are still within the tolerance of its rate: a bit
+// each, the next one in the lowest. It is the same in every octave.
+constexpr std::array<std::uint64_t, octave_steps> tolerated = [] {
+  std::array<std::uint64_t, octave_steps> masks{};
+  for (std::uint32_t rank = 0; rank < octave_steps; ++rank) {
+    const std::uint32_t last = rank_of(rate_of(rank) * (1 - rate_tolerance));
+    masks[rank] = (std::uint64_t{1} << (last - rank)) - 1;
+  }
+  return masks;
+}();
+
 // Free workers in cells of equal rate (to 1.6 %) and equal number of attempts running, so that
 // every call is O(1) whatever the size of the fleet. Inside a cell the one that came first goes
-// first, which takes equal workers in turn.
+// first, which takes equal workers in turn. Ranks count from the fastest rate, columns from the
+// fewest attempts, so that the lowest bit of a word is the best of it.
 class least_loaded final : public picker {
  public:
   least_loaded() { row_of_.fill(no_row); }
 
   void put(std::uint32_t worker, const candidate& c) override {
-    if (worker >= places_.size()) places_.resize(worker + 1);
+    const std::uint32_t rank = rank_of(c.rate);
+    if (worker >= places_.size() || row_of_[rank] == no_row) make_room(worker, rank);
     place& p = places_[worker];
-    if (p.rank != absent) unlink(worker);
-    p.rank = rank_of(c.rate);
-    p.column = std::min(c.running, columns - 1);
-    link(worker);
+    const std::uint32_t to = row_of_[rank] + std::min(c.running, columns - 1);
+    if (p.cell == absent) {
+      ++size_;
+    } else if (p.cell == to && p.after == none) {
+      return;
+    } else {
+      unlink(p);
+    }
+    link(worker, p, rank, to);
   }
 
   void drop(std::uint32_t worker) override {
-    if (worker >= places_.size() || places_[worker].rank == absent) return;
-    unlink(worker);
-    places_[worker].rank = absent;
+    if (worker >= places_.size() || places_[worker].cell == absent) return;
+    unlink(places_[worker]);
+    places_[worker] = {};
+    --size_;
   }
 
   std::uint32_t pick(std::uint64_t, base::random&) override {
     if (size_ == 0) return none;
     const std::uint32_t best = top_rank();
-    const row* chosen = &rows_[row_of_[best]];
-    std::uint64_t others = below(best) & ~(~std::uint64_t{0} >> std::min(63u, tolerated(best)));
-    while (others != 0 && (chosen->mask & 1) == 0) {
-      const auto steps = static_cast<std::uint32_t>(std::countl_zero(others)) + 1;
-      const row& r = rows_[row_of_[best - steps]];
-      if (std::countr_zero(r.mask) < std::countr_zero(chosen->mask)) chosen = &r;
-      others &= ~(std::uint64_t{1} << (64 - steps));
+    std::uint32_t chosen = best;
+    std::uint64_t least = lowest_bit(columns_[best]);
+    std::uint64_t others = behind(best) & tolerated[best % 64];
+    for (; others != 0 && least > 1; others &= others - 1) {
+      const std::uint32_t rank = best + 1 + static_cast<std::uint32_t>(std::countr_zero(others));
+      const std::uint64_t here = lowest_bit(columns_[rank]);
+      if (here >= least) continue;
+      least = here;
+      chosen = rank;
     }
-    return chosen->cells[static_cast<std::size_t>(std::countr_zero(chosen->mask))].first;
+    const auto column = static_cast<std::uint32_t>(std::countr_zero(least));
+    return cells_[row_of_[chosen] + column].first;
   }
 
   std::uint32_t size() const noexcept override { return size_; }
 
  private:
-  static constexpr std::uint32_t columns = 64;       // more attempts than that count as 63
-  static constexpr std::uint32_t octave_steps = 64;  // ranks a doubling of the rate
-  static constexpr std::uint32_t octaves = 16;       // rates from 1/256 to 256, clamped
-  static constexpr std::uint32_t ranks = octaves * octave_steps;
-  static constexpr std::uint64_t lowest = (std::uint64_t{1023} - octaves / 2) * octave_steps;
-  static constexpr std::uint16_t no_row = 0xffff;
-  static constexpr std::uint32_t absent = none;
+  static constexpr std::uint32_t columns = 64;  // more attempts than that count as 63
+  static constexpr std::uint32_t words = ranks / 64;
+  static constexpr std::uint32_t no_row = none, absent = none;
 
   struct cell {
     std::uint32_t first = none, last = none;
   };
-  struct row {               // the workers of one rank
-    std::uint64_t mask = 0;  // columns that hold some
-    std::array<cell, columns> cells;
-  };
   struct place {
-    std::uint32_t rank = absent, column = 0, before = none, after = none;
+    std::uint32_t rank = 0, cell = absent, before = none, after = none;
   };
 
-  // Exponent and the first six bits of the mantissa: close to the logarithm, and free.
-  static std::uint32_t rank_of(double rate) noexcept {
-    const std::uint64_t steps = std::bit_cast<std::uint64_t>(rate) >> (52 - 6);
-    return static_cast<std::uint32_t>(std::clamp(steps, lowest, lowest + ranks - 1) - lowest);
-  }
-  static double rate_of(std::uint32_t rank) noexcept {
-    return std::bit_cast<double>((lowest + rank) << (52 - 6));
-  }
+  static std::uint64_t lowest_bit(std::uint64_t word) noexcept { return word & (~word + 1); }
 
-  // How many ranks below `best` are still within the tolerance of its rate.
-  static std::uint32_t tolerated(std::uint32_t best) noexcept {
-    return best - rank_of(rate_of(best) * (1 - rate_tolerance));
-  }
-
-  // The occupied ranks below `rank`, the next lower one in the highest bit.
-  std::uint64_t below(std::uint32_t rank) const noexcept {
+  // The occupied ones of the 64 ranks behind `rank`, the next one in the lowest bit.
+  std::uint64_t behind(std::uint32_t rank) const noexcept {
     const std::uint32_t word = rank / 64, bit = rank % 64;
-    const std::uint64_t here = bit == 0 ? 0 : occupied_[word] << (64 - bit);
-    const std::uint64_t under = word == 0 ? 0 : occupied_[word - 1] >> bit;
-    return here | under;
+    return (occupied_[word] >> bit >> 1) | (occupied_[word + 1] << (63 - bit));
   }
 
   std::uint32_t top_rank() const noexcept {
-    const auto word = static_cast<std::uint32_t>(31 - std::countl_zero(occupied_words_));
-    return word * 64 + 63 - static_cast<std::uint32_t>(std::countl_zero(occupied_[word]));
+    const auto word = static_cast<std::uint32_t>(std::countr_zero(occupied_words_));
+    return word * 64 + static_cast<std::uint32_t>(std::countr_zero(occupied_[word]));
   }
 
   void mark(std::uint32_t rank) noexcept {
@@ -184,44 +200,39 @@ class least_loaded final : public picker {
     if (occupied_[rank / 64] == 0) occupied_words_ &= ~(1u << (rank / 64));
   }
 
-  row& row_at(std::uint32_t rank) {
-    if (row_of_[rank] == no_row) {
-      row_of_[rank] = static_cast<std::uint16_t>(rows_.size());
-      rows_.emplace_back();
-    }
-    return rows_[row_of_[rank]];
+  // Kept out of put(), which seldom needs it.
+  [[gnu::noinline]] void make_room(std::uint32_t worker, std::uint32_t rank) {
+    if (worker >= places_.size()) places_.resize(worker + 1);
+    if (row_of_[rank] != no_row) return;
+    row_of_[rank] = static_cast<std::uint32_t>(cells_.size());
+    cells_.resize(cells_.size() + columns);
   }
 
-  void link(std::uint32_t worker) {
-    place& p = places_[worker];
-    row& r = row_at(p.rank);
-    cell& c = r.cells[p.column];
-    p.before = c.last;
-    p.after = none;
+  void link(std::uint32_t worker, place& p, std::uint32_t rank, std::uint32_t to) noexcept {
+    cell& c = cells_[to];
+    p = {rank, to, c.last, none};
     (c.last == none ? c.first : places_[c.last].after) = worker;
     c.last = worker;
-    r.mask |= std::uint64_t{1} << p.column;
-    mark(p.rank);
-    ++size_;
+    if (columns_[rank] == 0) mark(rank);
+    columns_[rank] |= std::uint64_t{1} << (to % columns);
   }
 
-  void unlink(std::uint32_t worker) noexcept {
-    const place& p = places_[worker];
-    row& r = rows_[row_of_[p.rank]];
-    cell& c = r.cells[p.column];
+  void unlink(const place& p) noexcept {
+    cell& c = cells_[p.cell];
     (p.before == none ? c.first : places_[p.before].after) = p.after;
     (p.after == none ? c.last : places_[p.after].before) = p.before;
-    if (c.first == none) r.mask &= ~(std::uint64_t{1} << p.column);
-    if (r.mask == 0) unmark(p.rank);
-    --size_;
+    if (c.first != none) return;
+    columns_[p.rank] &= ~(std::uint64_t{1} << (p.cell % columns));
+    if (columns_[p.rank] == 0) unmark(p.rank);
   }
 
-  std::vector<place> places_;  // by worker
-  std::vector<row> rows_;      // of the ranks used so far
-  std::array<std::uint16_t, ranks> row_of_;
-  std::array<std::uint64_t, ranks / 64> occupied_{};  // a bit a rank
-  std::uint32_t occupied_words_ = 0;                  // a bit for each word of it
-  static_assert(ranks / 64 <= 32);
+  std::vector<place> places_;                        // by worker
+  std::vector<cell> cells_;                          // `columns` for each rank used so far
+  std::array<std::uint32_t, ranks> row_of_;          // by rank: the first of its cells
+  std::array<std::uint64_t, ranks> columns_{};       // by rank: a bit a column that holds some
+  std::array<std::uint64_t, words + 1> occupied_{};  // a bit a rank; the last word is always 0
+  std::uint32_t occupied_words_ = 0;                 // a bit for each word of it
+  static_assert(words <= 32);
   std::uint32_t size_ = 0;
 };
 

@@ -29,17 +29,21 @@ std::uint32_t pool::route(std::string_view name) {
 
 admission pool::admit(const batch_facts& facts, instant now) {
   state& s = *s_;
-  if (const refusal why = s.turn_away(facts, now); why != refusal::none) return s.refuse(why, now);
+  admission a;
+  if (const refusal why = s.turn_away(facts, now); why != refusal::none) {
+    s.refuse(a, why, now);
+    return a;
+  }
   const batch_id id = s.enter(facts, now);
   batch& b = s.batches.at(id.index);
-  admission a;
   a.batch = id;
-  if (s.grants_at_once()) {
+  if (const worker_id free = s.pick_at_once(b)) {
     a.what = admission::kind::granted;
-    a.grant = s.start(id, b, s.fleet.pick(b.affinity, {}), now);
+    a.grant = s.start(id, b, free, b.cost.seconds, now);  // nothing was learned since
   } else if (const refusal why = s.room_for(b, now); why != refusal::none) {
     s.forget(id);
-    return s.refuse(why, now);
+    s.refuse(a, why, now);
+    return a;
   } else {
     a.what = admission::kind::queued;
     s.enqueue(id, b, batch_stage::ready, now);
@@ -54,11 +58,15 @@ verdict pool::finish(batch_id id, const attempt_report& report, instant now) {
   batch* b = s.batches.find(id);
   WEIR_CHECK(b != nullptr && b->stage == batch_stage::running);
   s.finishing = id;
-  verdict v = s.conclude(id, *b, report, now);
+  verdict v;
+  if (report.end == attempt_end::succeeded)
+    s.succeed(id, *b, report, now);  // it is done, and gone
+  else
+    v = s.conclude(id, *b, report, now);
   s.settle(now);
   s.finishing = {};
   if (v.what == verdict::kind::waiting && b->stage == batch_stage::running)
-    return state::granted(s.grant_of(id, *b));
+    v = state::granted(s.grant_of(id, *b));
   return v;
 }
 

@@ -32,22 +32,17 @@ bool final_end(attempt_end end) noexcept {
 
 // --- in and out ---------------------------------------------------------------------------------
 
-refusal pool::state::turn_away(const batch_facts& facts, instant now) const noexcept {
-  if (closed) return refusal::closing;
-  if (facts.client_deadline <= now) return refusal::deadline;
-  if (fleet.staying() == 0 && !scaling_can_bring()) return refusal::no_worker;
-  return refusal::none;
-}
-
 batch_id pool::state::enter(const batch_facts& facts, instant now) {
+  const std::uint32_t account = queue.tenants().enter(facts.tenant_hash, facts.tenant);
+  const cost_estimate cost = costs.estimate(facts.route, facts.units);
   const batch_id id = batches.insert();
   batch& b = batches.at(id.index);
   b.owner = facts.owner;
   b.affinity = facts.affinity;
   b.held_bytes = facts.held_bytes;
   b.route = facts.route;
-  b.account = queue.tenants().enter(facts.tenant_hash, facts.tenant);
-  b.cost = costs.estimate(facts.route, facts.units);
+  b.account = account;
+  b.cost = cost;
   b.key.sequence = ++sequence;
   b.retry = facts.retry;
   b.arrived = b.since = b.since_waiting = now;
@@ -60,15 +55,17 @@ batch_id pool::state::enter(const batch_facts& facts, instant now) {
 
 void pool::state::leave(batch_id id, refusal why, instant now) {
   const batch& b = batches.at(id.index);
-  if (!b.label.view().empty())
-    ended.next() = {b.label, b.last_worker,   b.attempt, b.last_end,
-                    why,     now - b.arrived, b.last_ran};
+  if (!b.label.view().empty()) {
+    ending& e = ended.next();
+    e.label = b.label;
+    e.worker = b.last_worker;
+    e.attempts = b.attempt;
+    e.how = b.last_end;
+    e.why = why;
+    e.total = now - b.arrived;
+    e.last_ran = b.last_ran;
+  }
   forget(id);
-}
-
-void pool::state::forget(batch_id id) {
-  queue.tenants().leave(batches.at(id.index).account);
-  batches.erase(id);
 }
 
 refusal pool::state::room_for(batch& b, instant now) {
@@ -87,33 +84,19 @@ refusal pool::state::room_for(batch& b, instant now) {
   return eta > base::to_seconds(b.client_deadline - now) ? refusal::deadline : refusal::none;
 }
 
-admission pool::state::refuse(refusal why, instant now) {
-  return {.what = admission::kind::refused,
-          .grant = {},
-          .batch = {},
-          .why = why,
-          .retry_after = come_back(why, now)};
+void pool::state::refuse(admission& a, refusal why, instant now) {
+  a = {.what = admission::kind::refused,
+       .grant = {},
+       .batch = {},
+       .why = why,
+       .retry_after = come_back(why, now)};
 }
 
 // --- grants -------------------------------------------------------------------------------------
 
-core::grant pool::state::start(batch_id id, batch& b, worker_id worker, instant now) {
-  b.running = fleet.start(worker, id, b.cost, costs.seconds_now(b.route, b.cost), now);
-  b.stage = batch_stage::running;
-  b.since = now;
-  ++b.attempt;
-  ++running;
-  return grant_of(id, b);
-}
-
-core::grant pool::state::grant_of(batch_id id, const batch& b) const noexcept {
-  const attempt& a = fleet.at(b.running);
-  return {id, b.owner, a.worker, b.attempt, a.expected_seconds};
-}
-
 void pool::state::dispatch(instant now) {
   if (!granting()) return;
-  release_kept_back(now);
+  if (!kept_back.empty()) release_kept_back(now);
   while (queue.ready() > 0 && fleet.any_free()) {
     const std::uint32_t index = queue.head();
     const batch_id id = batches.id_at(index);
@@ -127,12 +110,6 @@ void pool::state::dispatch(instant now) {
     const core::grant g = start(id, b, worker, now);
     if (id != finishing) out.grants.push_back(g);
   }
-}
-
-void pool::state::settle(instant now) {
-  if (queue.size() > 0) dispatch(now);
-  if (winding_down) watch_service(now);
-  drained.backlogged(queue.ready() > 0 && granting() && fleet.serving() > 0, now);
 }
 
 // --- the queue ----------------------------------------------------------------------------------
@@ -237,13 +214,8 @@ void pool::state::expire_waits(instant now) {
 
 // --- an attempt's end ---------------------------------------------------------------------------
 
-void pool::state::judge(const batch& b, const attempt_report& report, instant now) {
-  const worker_id on = fleet.at(b.running).worker;
+void pool::state::judge(worker_id on, const attempt_report& report, instant now) {
   switch (report.end) {
-    case attempt_end::succeeded:
-      learn(b, now);
-      fleet.succeeded(on, now);
-      break;
     case attempt_end::failed:
     case attempt_end::response_timeout:
       fleet.failed(on, now, report.end);
@@ -255,16 +227,12 @@ void pool::state::judge(const batch& b, const attempt_report& report, instant no
     case attempt_end::busy:
       fleet.rest(on, report.retry_after, now);
       break;
+    case attempt_end::succeeded:
     case attempt_end::stale_connection:
     case attempt_end::client_gone:
     case attempt_end::client_fault:
       break;
   }
-}
-
-void pool::state::learn(const batch& b, instant now) {
-  costs.learn(b.route, b.cost, fleet.learn(b.running, now));
-  drained.finished(costs.seconds_now(b.route, b.cost), now);
 }
 
 // A refused connection is bounded by the wait limit alone: the worker rests longer each time.
@@ -276,23 +244,20 @@ retry_way pool::state::way_on(const batch& b, const attempt_report& report) cons
   return retry_rule(r, b.record, b.retry);
 }
 
-void pool::state::free_slot(batch& b, const attempt_report& report, instant now) {
-  --running;
-  b.last_worker = fleet.at(b.running).worker;
-  b.last_end = report.end;
-  b.last_ran = now - b.since;
-  if (report.slot_abandoned) {
-    fleet.abandon(b.running, now);
-  } else {
-    fleet.end(b.running, now);
-  }
+// Nearly every attempt: nothing is left to decide.
+void pool::state::succeed(batch_id id, batch& b, const attempt_report& report, instant now) {
+  learn(b, now);
+  fleet.succeeded(fleet.at(b.running).worker, now);
+  spend_attempt(b, now);
+  free_slot(b, report, now);
+  leave(id, refusal::none, now);
 }
 
 verdict pool::state::conclude(batch_id id, batch& b, const attempt_report& report, instant now) {
-  judge(b, report, now);
+  const worker_id on = fleet.at(b.running).worker;
+  judge(on, report, now);
   if (!not_executed(report.end)) spend_attempt(b, now);
   const retry_way way = way_on(b, report);
-  const worker_id on = fleet.at(b.running).worker;
   free_slot(b, report, now);
   switch (way) {
     case retry_way::free:
@@ -312,14 +277,6 @@ void pool::state::settle_account(const batch& b, instant now) {
   const double rate = a.est_seconds / a.expected_seconds;
   const double beyond = base::to_seconds(now - a.started) * rate - b.cost.seconds;
   if (beyond > 0) queue.tenants().owe(b.account, beyond);
-}
-
-// It used the worker: that was no waiting, and the tenant had its turn.
-void pool::state::spend_attempt(batch& b, instant now) {
-  ++b.record.attempts;
-  if (std::exchange(b.charged, false)) settle_account(b, now);
-  if (b.wait_left != base::forever) b.wait_left -= b.since - b.since_waiting;
-  b.since_waiting = now;
 }
 
 // Nothing was executed: back to its old place, as if it had waited all along.

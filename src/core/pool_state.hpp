@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/batch.hpp"
@@ -26,20 +27,43 @@ struct pool::state {
 
   // --- a batch's way (pool_batches.cpp) ----------------------------------------------------------
   // refusal::none when the pool would take it.
-  refusal turn_away(const batch_facts& facts, instant now) const noexcept;
+  refusal turn_away(const batch_facts& facts, instant now) const noexcept {
+    if (closed) return refusal::closing;
+    if (facts.client_deadline <= now) return refusal::deadline;
+    const bool somebody = fleet.staying() > 0 || scaling_can_bring();
+    return somebody ? refusal::none : refusal::no_worker;
+  }
   batch_id enter(const batch_facts& facts, instant now);
   // May it wait? Only asked when it cannot be granted at once.
   refusal room_for(batch& b, instant now);
   void leave(batch_id id, refusal why, instant now);
-  void forget(batch_id id);
-  admission refuse(refusal why, instant now);
+  void forget(batch_id id) {
+    queue.tenants().leave(batches.at(id.index).account);
+    batches.erase(id);
+  }
+  void refuse(admission& a, refusal why, instant now);
 
   bool granting() const noexcept { return !paused && !closed; }
-  bool grants_at_once() const noexcept {
-    return granting() && queue.ready() == 0 && fleet.any_free();
+  // The worker for a batch that has just arrived; null id when it has to wait.
+  worker_id pick_at_once(const batch& b) {
+    return granting() && queue.ready() == 0 ? fleet.pick(b.affinity) : worker_id{};
   }
-  core::grant start(batch_id id, batch& b, worker_id worker, instant now);
-  core::grant grant_of(batch_id id, const batch& b) const noexcept;
+  // `seconds`: what it would take at rate 1 by what is known now.
+  core::grant start(batch_id id, batch& b, worker_id worker, double seconds, instant now) {
+    b.running = fleet.start(worker, id, b.cost, seconds, now);
+    b.stage = batch_stage::running;
+    b.since = now;
+    ++b.attempt;
+    ++running;
+    return grant_of(id, b);
+  }
+  core::grant start(batch_id id, batch& b, worker_id worker, instant now) {
+    return start(id, b, worker, costs.seconds_now(b.route, b.cost), now);
+  }
+  core::grant grant_of(batch_id id, const batch& b) const noexcept {
+    const attempt& a = fleet.at(b.running);
+    return {id, b.owner, a.worker, b.attempt, a.expected_seconds};
+  }
 
   void enqueue(batch_id id, batch& b, batch_stage stage, instant now);
   void take_key(batch& b) const noexcept;
@@ -55,15 +79,36 @@ struct pool::state {
   instant hopeless_from() const noexcept;
   void watch_service(instant now) noexcept;
   void dispatch(instant now);
-  void settle(instant now);
+  void settle(instant now) {
+    if (queue.size() > 0) dispatch(now);
+    if (winding_down) watch_service(now);
+    drained.backlogged(queue.ready() > 0 && granting() && fleet.serving() > 0, now);
+  }
 
   // What an attempt's end says about its worker, and what becomes of the batch.
-  void judge(const batch& b, const attempt_report& report, instant now);
-  void learn(const batch& b, instant now);
+  void judge(worker_id on, const attempt_report& report, instant now);
+  void learn(const batch& b, instant now) {
+    costs.learn(b.route, b.cost, fleet.learn(b.running, now));
+    if (drained.measures()) drained.finished(costs.seconds_now(b.route, b.cost), now);
+  }
   retry_way way_on(const batch& b, const attempt_report& report) const noexcept;
-  void free_slot(batch& b, const attempt_report& report, instant now);
-  void spend_attempt(batch& b, instant now);
+  void free_slot(batch& b, const attempt_report& report, instant now) {
+    --running;
+    b.last_worker = fleet.at(b.running).worker;
+    b.last_end = report.end;
+    b.last_ran = now - b.since;
+    report.slot_abandoned ? fleet.abandon(b.running, now) : fleet.end(b.running, now);
+  }
+  // It used the worker: that was no waiting, and the tenant had its turn.
+  void spend_attempt(batch& b, instant now) {
+    ++b.record.attempts;
+    if (std::exchange(b.charged, false)) settle_account(b, now);
+    if (b.wait_left != base::forever) b.wait_left -= b.since - b.since_waiting;
+    b.since_waiting = now;
+  }
   void settle_account(const batch& b, instant now);
+  void succeed(batch_id id, batch& b, const attempt_report& report, instant now);
+  // Any other end.
   verdict conclude(batch_id id, batch& b, const attempt_report& report, instant now);
   verdict move_on(batch_id id, batch& b, const attempt_report& report, worker_id on, instant now);
   verdict try_later(batch_id id, batch& b, const attempt_report& report, worker_id on, instant now);

@@ -49,9 +49,10 @@ duration backoff(const retry_settings& settings, std::uint32_t n, base::random& 
   return base::from_seconds(std::max(0.0, ceiling) * random.unit());
 }
 
-retry_budget::bucket& retry_budget::current(instant now) noexcept {
-  const std::int64_t second =
-      std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+// To the bucket of that second; those in between had nothing.
+void retry_budget::turn(instant now) noexcept {
+  const auto whole = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch());
+  const std::int64_t second = whole.count();
   const std::int64_t passed =
       std::clamp<std::int64_t>(second - second_, 0, static_cast<std::int64_t>(buckets));
   for (std::int64_t i = 0; i < passed; ++i) {
@@ -61,12 +62,7 @@ retry_budget::bucket& retry_budget::current(instant now) noexcept {
     ring_[newest_] = {};
   }
   second_ = std::max(second_, second);
-  return ring_[newest_];
-}
-
-void retry_budget::admitted(instant now) noexcept {
-  ++current(now).admitted;
-  ++admitted_;
+  next_second_ = base::after(instant{whole}, std::chrono::seconds(1));
 }
 
 bool retry_budget::take(instant now) noexcept {

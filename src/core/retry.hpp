@@ -56,7 +56,10 @@ class retry_budget {
   explicit retry_budget(const retry_budget_settings& settings) noexcept : settings_(settings) {}
 
   void configure(const retry_budget_settings& settings) noexcept { settings_ = settings; }
-  void admitted(instant now) noexcept;  // once a batch, not per attempt
+  void admitted(instant now) noexcept {  // once a batch, not per attempt
+    ++current(now).admitted;
+    ++admitted_;
+  }
   bool take(instant now) noexcept;      // true: one retry is allowed and was counted
   std::uint64_t denied() const noexcept { return denied_; }
 
@@ -65,11 +68,16 @@ class retry_budget {
   struct bucket {
     std::uint32_t admitted = 0, retried = 0;
   };
-  bucket& current(instant now) noexcept;
+  bucket& current(instant now) noexcept {
+    if (now >= next_second_) turn(now);
+    return ring_[newest_];
+  }
+  void turn(instant now) noexcept;
 
   retry_budget_settings settings_;
   std::array<bucket, buckets> ring_{};
   std::int64_t second_ = 0;  // of the newest bucket
+  instant next_second_{};    // when it ends
   std::size_t newest_ = 0;
   std::uint64_t admitted_ = 0, retried_ = 0;  // sums over the ring
   std::uint64_t denied_ = 0;

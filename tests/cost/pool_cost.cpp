@@ -43,6 +43,7 @@ core::batch_facts facts(fleet& f) {
   core::batch_facts b;
   b.owner = ++f.owner;
   b.label = "0123456789abcdef0123456789abcdef";
+  b.route = f.p.route("load");
   b.units = 1 + f.random.below(100);
   b.wait_max = 24h;
   if (!f.tenants.empty()) {
