@@ -12,10 +12,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support import eventually
 import processes
 
+# A signal that comes just before pause() is not waited for; one that is blocked always is.
 PATIENT = [sys.executable, "-c", "import signal; signal.pause()"]
-POLITE = [sys.executable, "-c", "import signal, sys\n"
-          "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
-          "print('http://here', flush=True)\nsignal.pause()"]
+POLITE = [sys.executable, "-c", "import signal\n"
+          "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+          "print('http://here', flush=True)\nsignal.sigwait([signal.SIGTERM])"]
 STUBBORN = [sys.executable, "-c", "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
             "print('http://here', flush=True)\nwhile True: signal.pause()"]
 
