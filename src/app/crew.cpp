@@ -186,9 +186,7 @@ std::vector<config::change> crew::comes_again(const config::pool& wanted) const 
 }
 
 void crew::apply_workers(const std::vector<config::worker>& wanted) {
-  std::vector<std::string> keep;
   for (const config::worker& w : wanted) {
-    keep.push_back(w.settings.name);
     const auto m = find(w.settings.name);
     if (m == members_.end()) {
       add_listed(w);
@@ -205,11 +203,20 @@ void crew::apply_workers(const std::vector<config::worker>& wanted) {
     with([&](core::pool& p, instant now) { p.update_worker(m->first, w.settings, now); });
   }
   for (auto m = members_.begin(); m != members_.end(); ++m) {
-    const bool wanted_still =
-        std::find(keep.begin(), keep.end(), m->second.settings.settings.name) != keep.end();
-    if (m->second.leaving || m->second.registered || wanted_still) continue;
-    leave(m, "removed from the configuration");
+    const std::string_view why = unwanted_by(wanted, m->second);
+    if (!m->second.leaving && !why.empty()) leave(m, why);
   }
+}
+
+// Why a member goes, now that the configuration lists these; empty when it stays.
+std::string_view crew::unwanted_by(const std::vector<config::worker>& wanted, const member& m) {
+  const auto same_url = [&](const config::worker& w) { return w.url == m.settings.url; };
+  const auto same_name = [&](const config::worker& w) {
+    return w.settings.name == m.settings.settings.name;
+  };
+  if (!m.registered)
+    return std::ranges::any_of(wanted, same_name) ? "" : "removed from the configuration";
+  return std::ranges::any_of(wanted, same_url) ? "the configuration lists its url" : "";
 }
 
 void crew::retire() {

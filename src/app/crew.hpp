@@ -102,6 +102,7 @@ class crew {
   void leave(roster::iterator m, std::string_view why);
   void departed(core::worker_id id);
   void apply_workers(const std::vector<config::worker>& wanted);
+  static std::string_view unwanted_by(const std::vector<config::worker>& wanted, const member& m);
   void make_courier();
   std::vector<std::string> claim_removal(std::span<const std::string> names);
   void hook_reported(const scale::hook_report& r);

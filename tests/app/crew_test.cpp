@@ -348,19 +348,22 @@ TEST_CASE("a worker that registers again takes its own place in a full pool with
   CHECK(names_of(*c) == words{"r1"});
 }
 
-TEST_CASE("a reload leaves registered workers alone, unless the configuration takes their name") {
+TEST_CASE("a reload leaves registered workers alone, unless it takes their name or their url") {
   crew_kit k;
   const auto c = k.make(pool_of("loaders", {worker_at("w1", "127.0.0.1")}));
   const auto stays = c->enroll(registration("r1"), anywhere, 60s);
   const auto yields = c->enroll(registration("r2", "127.0.0.2"), anywhere, 60s);
-  REQUIRE((stays.has_value() && yields.has_value()));
-  c->apply(pool_of("loaders", {worker_at("r2", "127.0.0.7")}), nullptr);
+  const auto doubled = c->enroll(registration("r3", "127.0.0.3"), anywhere, 60s);
+  REQUIRE((stays.has_value() && yields.has_value() && doubled.has_value()));
+  c->apply(pool_of("loaders", {worker_at("r2", "127.0.0.7"), worker_at("w3", "127.0.0.3", 9100)}),
+           nullptr);
   k.settle();
   auto now = names_of(*c);
   std::sort(now.begin(), now.end());
-  CHECK(now == words{"r1", "r2"});
+  CHECK(now == words{"r1", "r2", "w3"});
   CHECK(c->renew("r1", stays->secret).has_value());
-  CHECK_FALSE(c->renew("r2", yields->secret).has_value());   // it is the configuration's now
+  CHECK_FALSE(c->renew("r2", yields->secret).has_value());    // it is the configuration's now
+  CHECK_FALSE(c->renew("r3", doubled->secret).has_value());   // one url is one worker
 }
 
 TEST_CASE("a removed pool serves what waits, lets its workers go, and is gone when it is empty") {
