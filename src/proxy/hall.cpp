@@ -18,16 +18,17 @@ constexpr std::size_t exchanges_kept = 1024;
 constexpr std::size_t buffers_kept = 64;
 constexpr std::size_t worth_telling_bytes = 1 << 20;   // the C library to give pages back
 
-constexpr std::array<char, 512> make_hex_pairs() {
-  constexpr char digits[] = "0123456789abcdef";
-  std::array<char, 512> pairs{};
-  for (std::size_t byte = 0; byte < 256; ++byte) {
-    pairs[2 * byte] = digits[byte >> 4];
-    pairs[2 * byte + 1] = digits[byte & 15];
-  }
-  return pairs;
+constexpr std::uint64_t each(std::uint64_t byte) { return 0x0101010101010101 * byte; }
+
+// Eight hex digits of four bytes: each nibble gets a byte of its own, all at once.
+std::uint64_t hex_digits(std::uint32_t bytes) noexcept {
+  std::uint64_t n = bytes;
+  n = (n | n << 16) & 0x0000ffff0000ffff;
+  n = (n | n << 8) & 0x00ff00ff00ff00ff;
+  n = (n | n << 4) & each(0x0f);
+  const std::uint64_t letters = ((n + each(6)) >> 4) & each(1);   // 1 where the nibble is over 9
+  return n + each('0') + letters * ('a' - '0' - 10);
 }
-constexpr std::array<char, 512> hex_pairs = make_hex_pairs();
 
 }  // namespace
 
@@ -58,14 +59,18 @@ void hall::trim() {
   if (freed >= worth_telling_bytes) ::malloc_trim(0);
 }
 
-void hall::write_random_hex(char* out, std::size_t digits) {
-  for (std::size_t i = 0; i < digits; i += 2) {
-    if (random_used_ == random_.size()) {
-      WEIR_CHECK(RAND_bytes(random_.data(), static_cast<int>(random_.size())) == 1);
-      random_used_ = 0;
-    }
-    std::memcpy(out + i, &hex_pairs[2 * random_[random_used_++]], 2);
+hall::batch_id hall::random_id() {
+  if (random_used_ == random_.size()) {
+    auto* const bytes = reinterpret_cast<unsigned char*>(random_.data());
+    WEIR_CHECK(RAND_bytes(bytes, static_cast<int>(sizeof random_)) == 1);
+    random_used_ = 0;
   }
+  batch_id id;
+  for (std::size_t i = 0; i < id.size(); i += 8) {
+    const std::uint64_t digits = hex_digits(random_[random_used_++]);
+    std::memcpy(&id[i], &digits, 8);
+  }
+  return id;
 }
 
 std::int64_t hall::wall_ms() const noexcept {

@@ -45,14 +45,14 @@ struct hall {
   // Once a second: lets go of what nobody needed since, so that a burst's memory does not stay.
   void trim();
 
-  // 32 hex digits of unguessable randomness.
-  void write_random_hex(char* out, std::size_t digits);
+  using batch_id = std::array<char, 32>;
+  batch_id random_id();                   // hex digits of unguessable randomness
   std::int64_t wall_ms() const noexcept;  // Unix time of this turn
   std::string_view http_date() noexcept;  // for Date; made anew once a second
 
  private:
-  std::array<unsigned char, 1024> random_{};
-  std::size_t random_used_ = 1024;
+  std::array<std::uint32_t, 256> random_{};
+  std::size_t random_used_ = random_.size();
   std::int64_t dated_second_ = -1;
   std::string date_;
   net::reserve<std::unique_ptr<exchange>> exchanges_;

@@ -129,7 +129,7 @@ void take_line(exchange& x) {
   x.is_head = x.head.is_head;
   x.expects_continue = x.head.expect_continue;
   x.client_minor_zero = x.head.version_minor == 0;
-  x.in.write_random_hex(x.id.data(), x.id.size());
+  x.id = x.in.random_id();
 }
 
 }  // namespace

@@ -25,6 +25,27 @@ bool is_special(char c) noexcept {
   return u < 0x20 || u >= 0x7f || c == '"' || c == '\\';
 }
 
+// The last bytes of a plain text, by one word that overlaps what was copied before, or by two halves
+// of a short one; false: something in them needs an escape, or they are too few.
+bool copy_tail(std::string_view in, char* out) noexcept {
+  const std::size_t n = in.size();
+  std::uint64_t eight;
+  if (n >= 8) {
+    std::memcpy(&eight, in.data() + n - 8, 8);
+    if (special(eight) != 0) return false;
+    std::memcpy(out + n - 8, &eight, 8);
+    return true;
+  }
+  if (n < 4) return false;
+  std::uint32_t first, last;
+  std::memcpy(&first, in.data(), 4);
+  std::memcpy(&last, in.data() + n - 4, 4);
+  if (special(first | std::uint64_t{last} << 32) != 0) return false;
+  std::memcpy(out, &first, 4);
+  std::memcpy(out + n - 4, &last, 4);
+  return true;
+}
+
 // Copies the plain run at the front of `in`, as far as `out` has room: by eights, then by one.
 // Returns its size.
 std::size_t copy_plain(std::string_view in, char* out, const char* end) noexcept {
@@ -37,6 +58,7 @@ std::size_t copy_plain(std::string_view in, char* out, const char* end) noexcept
     n += 8;
   }
   const std::size_t until = std::min(in.size(), static_cast<std::size_t>(end - out));
+  if (until - n < 8 && until == in.size() && copy_tail(in, out)) return in.size();
   for (; n < until && !is_special(in[n]); ++n) out[n] = in[n];
   return n;
 }

@@ -51,6 +51,21 @@ TEST_CASE("JSON text escapes what RFC 8259 says, what steers terminals, and noth
   }
 }
 
+TEST_CASE("what needs an escape is found at any place of a text of any size") {
+  const std::string letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  for (std::size_t size = 0; size <= 20; ++size) {
+    const std::string plain = letters.substr(0, size);
+    CHECK(escaped(plain) == plain);
+    CHECK(escaped(plain, size) == plain);   // no byte more than it needs
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string text = plain, want = plain;
+      text[at] = '"';
+      want.replace(at, 1, "\\\"");
+      CHECK(escaped(text) == want);
+    }
+  }
+}
+
 TEST_CASE("the length of a UTF-8 character follows its table") {
   struct row {
     std::string_view in;
