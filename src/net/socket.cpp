@@ -34,7 +34,7 @@ ssize_t break_off(int fd, int error) noexcept {
   return -1;
 }
 
-// recv(2) and send(2) past the C library, which takes two atomic steps at each call so that a thread
+// recv(2) and send(2) past the C library, which takes two atomic steps at each call so that threads
 // can be cancelled there; nobody does. The sanitizers follow the bytes through the library's.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 ssize_t receive(int fd, void* into, std::size_t n) noexcept { return ::recv(fd, into, n, 0); }

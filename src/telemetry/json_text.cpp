@@ -25,7 +25,7 @@ bool is_special(char c) noexcept {
   return u < 0x20 || u >= 0x7f || c == '"' || c == '\\';
 }
 
-// The last bytes of a plain text, by one word that overlaps what was copied before, or by two halves
+// The last bytes of a plain text, by one word that overlaps what was copied before, or two halves
 // of a short one; false: something in them needs an escape, or they are too few.
 bool copy_tail(std::string_view in, char* out) noexcept {
   const std::size_t n = in.size();
