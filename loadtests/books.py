@@ -82,13 +82,13 @@ class AccessLog:
             self.broken += 1
             return
         self.reasons[told.get("reason", "")] += 1
+        number = re.search(r"[?&]id=(\d+)$", told.get("target", ""))
         if "route" in told:
             self._take_routed(told)
         else:
             self.unrouted += 1
-        if "target" not in told:
-            self.bad_heads[told.get("status", 0)] += 1
-        number = re.search(r"[?&]id=(\d+)$", told.get("target", ""))
+            if not number:   # all others that no route took have one
+                self.bad_heads[told.get("status", 0)] += 1
         if number:
             key = int(number.group(1))
             count = self.lines[key][2] if key in self.lines else 0

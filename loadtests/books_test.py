@@ -37,7 +37,7 @@ LINES = [
     {**ROUTED, "route": "limited", "outcome": "bad_request", "status": 413,
      "target": "/load/limited?id=4", "reason": "body-too-large"},
     {"outcome": "bad_request", "status": 404, "target": "/nowhere?id=5", "reason": "no-route"},
-    {"outcome": "bad_request", "status": 431, "reason": "head-too-large"},
+    {"outcome": "bad_request", "status": 431, "reason": "head-too-large", "target": "/load"},
 ]
 
 
