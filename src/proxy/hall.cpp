@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/bytes.hpp"
 #include "base/check.hpp"
 #include "http/structured.hpp"
 #include "proxy/exchange.hpp"
@@ -18,16 +19,17 @@ constexpr std::size_t exchanges_kept = 1024;
 constexpr std::size_t buffers_kept = 64;
 constexpr std::size_t worth_telling_bytes = 1 << 20;   // the C library to give pages back
 
-constexpr std::uint64_t each(std::uint64_t byte) { return 0x0101010101010101 * byte; }
+using base::each_byte;
 
 // Eight hex digits of four bytes: each nibble gets a byte of its own, all at once.
 std::uint64_t hex_digits(std::uint32_t bytes) noexcept {
   std::uint64_t n = bytes;
   n = (n | n << 16) & 0x0000ffff0000ffff;
   n = (n | n << 8) & 0x00ff00ff00ff00ff;
-  n = (n | n << 4) & each(0x0f);
-  const std::uint64_t letters = ((n + each(6)) >> 4) & each(1);   // 1 where the nibble is over 9
-  return n + each('0') + letters * ('a' - '0' - 10);
+  n = (n | n << 4) & each_byte(0x0f);
+  // 1 where the nibble is over 9.
+  const std::uint64_t letters = ((n + each_byte(6)) >> 4) & each_byte(1);
+  return n + each_byte('0') + letters * ('a' - '0' - 10);
 }
 
 }  // namespace

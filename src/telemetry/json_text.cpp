@@ -4,19 +4,22 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/bytes.hpp"
+
 namespace weir::telemetry {
 namespace {
 
-constexpr std::uint64_t each(std::uint8_t byte) { return 0x0101010101010101ull * byte; }
-constexpr std::uint64_t tops = each(0x80);
+using base::each_byte;
+constexpr std::uint64_t tops = each_byte(0x80);
 
 // The top bit of some byte is set when one of eight bytes is a control character, a quote, a
 // backslash, DEL or not ASCII (the "has less" and "has value" tricks of Bit Twiddling Hacks).
 std::uint64_t special(std::uint64_t v) noexcept {
-  const std::uint64_t quote = v ^ each('"');
-  const std::uint64_t backslash = v ^ each('\\');
-  const std::uint64_t del = v ^ each(0x7f);
-  return ((v - each(0x20)) | (quote - each(1)) | (backslash - each(1)) | (del - each(1)) | v) &
+  const std::uint64_t quote = v ^ each_byte('"');
+  const std::uint64_t backslash = v ^ each_byte('\\');
+  const std::uint64_t del = v ^ each_byte(0x7f);
+  constexpr std::uint64_t ones = each_byte(1);
+  return ((v - each_byte(0x20)) | (quote - ones) | (backslash - ones) | (del - ones) | v) &
          tops;
 }
 

@@ -101,12 +101,16 @@ class ShutdownTest(WeirCase):
         self.assertIn("close", answered.head.tokens("Connection"))
         self.assertEqual(await weir.exited(), 0)
 
-    async def test_a_second_signal_stops_at_once(self):
+    async def draining_with_a_batch_held(self, **settings):
         w1 = await self.worker("w1", fake_worker.Held())
-        weir = await self.weir(basic_config([w1], drain_timeout="10m"))
+        weir = await self.weir(basic_config([w1], **settings))
         self.task(raw_client.ask(weir.front))
         await until(lambda: w1.running, "a batch at the worker")
         weir.signal(signal.SIGTERM)
+        return weir
+
+    async def test_a_second_signal_stops_at_once(self):
+        weir = await self.draining_with_a_batch_held(drain_timeout="10m")
 
         async def unready():
             return (await weir.api("GET", "/readyz")).status == 503
@@ -116,11 +120,7 @@ class ShutdownTest(WeirCase):
         await weir.exited(5 * SLOW)
 
     async def test_a_second_signal_during_the_drain_delay_waits_for_nothing(self):
-        w1 = await self.worker("w1", fake_worker.Held())
-        weir = await self.weir(basic_config([w1], drain_delay="10m"))
-        self.task(raw_client.ask(weir.front))
-        await until(lambda: w1.running, "a batch at the worker")
-        weir.signal(signal.SIGTERM)
+        weir = await self.draining_with_a_batch_held(drain_delay="10m")
         await weir.said("draining")
         weir.signal(signal.SIGTERM)
         self.assertEqual(await weir.exited(5 * SLOW), 0)
