@@ -12,6 +12,7 @@ inline thread_local std::size_t allocations = 0;   // of this thread so far
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 // GCC, when it inlines only one side, takes malloc and free for a mismatch with new and delete.
+#pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void* operator new(std::size_t n) {
   ++weir::test::allocations;
@@ -24,4 +25,5 @@ void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+#pragma GCC diagnostic pop
 #endif

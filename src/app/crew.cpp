@@ -166,9 +166,18 @@ void crew::apply(config::pool settings, tls_client tls) {
   for (auto& [id, m] : members_) aim(id, m, m.target ? m.target->addresses : m.watch.list());
 }
 
+std::vector<config::change> crew::changes_to(const config::pool& wanted) const {
+  if (retiring_) return {};   // the whole pool comes back
+  std::vector<config::change> all = comes_again(wanted);
+  for (const auto& [id, m] : members_) {
+    const std::string_view why = m.registered && !m.leaving ? unwanted_by(wanted.workers, m) : "";
+    if (!why.empty()) all.push_back(config::ended(name(), m.settings, std::string(why)));
+  }
+  return all;
+}
+
 std::vector<config::change> crew::comes_again(const config::pool& wanted) const {
   std::vector<config::change> all;
-  if (retiring_) return all;   // the whole pool comes back
   for (const config::worker& w : settings_.workers) {
     const auto stays = [&](const config::worker& o) {
       return o.settings.name == w.settings.name && o.url == w.url;
@@ -193,7 +202,8 @@ void crew::apply_workers(const std::vector<config::worker>& wanted) {
       continue;
     }
     if (m->second.registered || !same_machine(m->second.settings, w)) {
-      leave(m, "its url changed in the configuration");
+      leave(m, m->second.registered ? unwanted_by(wanted, m->second)
+                                    : "its url changed in the configuration");
       add_listed(w);
       continue;
     }
@@ -214,8 +224,9 @@ std::string_view crew::unwanted_by(const std::vector<config::worker>& wanted, co
   const auto same_name = [&](const config::worker& w) {
     return w.settings.name == m.settings.settings.name;
   };
-  if (!m.registered)
-    return std::ranges::any_of(wanted, same_name) ? "" : "removed from the configuration";
+  const bool listed = std::ranges::any_of(wanted, same_name);
+  if (!m.registered) return listed ? "" : "removed from the configuration";
+  if (listed) return "the configuration lists its id";
   return std::ranges::any_of(wanted, same_url) ? "the configuration lists its url" : "";
 }
 

@@ -53,8 +53,8 @@ class crew {
   const std::shared_ptr<proxy::pool_gate>& gate() const noexcept { return gate_; }
 
   // What a reload to `wanted` does beyond what the two configurations differ in: workers that were
-  // taken out by other means come again.
-  std::vector<config::change> comes_again(const config::pool& wanted) const;
+  // taken out by other means come again, and registrations that it lists end.
+  std::vector<config::change> changes_to(const config::pool& wanted) const;
   // A reload: what did not change keeps its state; registered workers stay.
   void apply(config::pool settings, tls_client tls);
   // The pool left the configuration: it serves what waits, then its workers go.
@@ -101,6 +101,7 @@ class crew {
   void aim(core::worker_id id, member& m, std::vector<net::socket_address> where);
   void leave(roster::iterator m, std::string_view why);
   void departed(core::worker_id id);
+  std::vector<config::change> comes_again(const config::pool& wanted) const;
   void apply_workers(const std::vector<config::worker>& wanted);
   static std::string_view unwanted_by(const std::vector<config::worker>& wanted, const member& m);
   void make_courier();

@@ -43,10 +43,7 @@ std::shared_ptr<telemetry::counter> crew::hook_calls(core::scale_decision::direc
 
 void crew::hook_reported(const scale::hook_report& r) {
   hook_calls(r.way, r.what)->add(s_.shard);
-  const bool news = hooks_.add(r, net::loop::read_clock());
-  // A decision sent again, or tried again, is worth an event when it went otherwise than before.
-  const bool again = (last_decision_ && last_decision_->resent) || r.attempts > 1;
-  if (again && !news) return;
+  if (!hooks_.add(r, net::loop::read_clock())) return;
   const bool bad = r.what == scale::hook_outcome::failed;
   s_.journal.add(bad ? telemetry::level::warning : telemetry::level::info, name(),
                  "hook_" + std::string(scale::name(r.what)), {},

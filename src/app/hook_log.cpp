@@ -16,24 +16,26 @@ void hook_log::keep(std::span<const config::hook> hooks, base::instant now) {
     const auto known = std::ranges::find(before, label, [](const entry& e) { return e.last.hook; });
     entry e;
     e.last.hook = label, e.since = now;
-    if (known != before.end() && known->last.now != state::stopped) e = *known;
+    if (known != before.end()) {
+      if (known->last.now != state::stopped) e = *known;
+      before.erase(known);   // hooks that look the same are told apart by their order
+    }
     entries_.push_back(std::move(e));
   }
 }
 
 bool hook_log::add(const scale::hook_report& r, base::instant now) {
-  if (r.what == scale::hook_outcome::superseded) return false;   // says nothing about the hook
+  const bool again = r.resent || r.attempts > 1;
+  if (r.what == scale::hook_outcome::superseded) return !again || r.taken_back;
   const bool failed = r.what == scale::hook_outcome::failed;
   const state to = r.stopped ? state::stopped : failed ? state::failing : state::delivering;
-  bool news = false;
-  for (entry& e : entries_) {
-    if (e.last.hook != r.hook) continue;
-    news |= e.last.now != to || e.last.detail != r.detail;
-    move(e, to, now);
-    e.last.failures = failed ? e.last.failures + 1 : 0;
-    e.last.detail = r.detail;
-  }
-  return news;
+  if (r.place >= entries_.size()) return !again;   // of a hook that a reload removed
+  entry& e = entries_[r.place];
+  const bool news = e.last.now != to || e.last.detail != r.detail;
+  move(e, to, now);
+  e.last.failures = failed ? e.last.failures + 1 : 0;
+  e.last.detail = r.detail;
+  return news || !again;
 }
 
 std::vector<admin::hook_status> hook_log::view(base::instant now) const {

@@ -1,7 +1,6 @@
 // How the deliveries to a pool's scale hooks went lately, for `weir status`: what the courier
 // reports goes in, one line a hook comes out. Owned by a crew, on the control thread.
-// Invariant: it knows exactly the configured hooks, in their order; hooks that look the same in
-// logs (two paths of one receiver) share what is known.
+// Invariant: it knows exactly the configured hooks, in their order.
 #pragma once
 
 #include <span>
@@ -18,7 +17,8 @@ class hook_log {
  public:
   // After a reload: hooks that stay keep what is known of them, save that they had stopped.
   void keep(std::span<const config::hook> hooks, base::instant now);
-  // True: this says something new of the hook, its state or why it is so.
+  // True: worth an event. A decision sent again, or tried again, is one only when that went
+  // otherwise than before.
   bool add(const scale::hook_report& r, base::instant now);
   std::vector<admin::hook_status> view(base::instant now) const;
 

@@ -103,13 +103,13 @@ void instance::discard(prepared& p) {
 
 // --- what cannot --------------------------------------------------------------------------------
 
-// What a reload would do: to the configuration, and to workers that the API took out.
+// What a reload would do: to the configuration, and to workers that are not as the file has them.
 std::vector<config::change> instance::changes_to(const config::settings& wanted) const {
   std::vector<config::change> all = config::diff(settings_, wanted);
   for (const config::pool& p : wanted.pools) {
     const auto c = crews_.find(p.settings.name);
     if (c == crews_.end()) continue;
-    for (config::change& again : c->second->comes_again(p)) all.push_back(std::move(again));
+    for (config::change& one : c->second->changes_to(p)) all.push_back(std::move(one));
   }
   return all;
 }

@@ -10,6 +10,7 @@
 #include "admin/client.hpp"
 #include "admin/print.hpp"
 #include "admin/table.hpp"
+#include "config/addresses.hpp"
 #include "config/files.hpp"
 #include "config/reader.hpp"
 
@@ -43,12 +44,16 @@ std::optional<std::string> token_of(const remote_options& o, std::string& why) {
           "); --token-file or WEIR_TOKEN_FILE names it";
     return std::nullopt;
   }
-  return text->substr(0, text->find_last_not_of("\r\n") + 1);
+  const std::string token = text->substr(0, text->find_last_not_of("\r\n") + 1);
+  if (!token.empty()) return token;
+  why = "the token file " + o.token_file + " is empty, expected a token in it";
+  return std::nullopt;
 }
 
 reply ask(const remote_options& o, std::string method, std::string target, std::string body = {}) {
   if (!admin::valid_admin_url(o.admin))
-    return mishap{"'" + o.admin + "' is no admin address, expected http://HOST:PORT or unix:/PATH",
+    return mishap{(config::holds_credentials(o.admin) ? "what was given" : "'" + o.admin + "'") +
+                      " is no admin address, expected http://HOST:PORT or unix:/PATH",
                   usage_error};
   std::string why;
   const auto token = token_of(o, why);

@@ -148,10 +148,16 @@ bool valid_hook_url(std::string_view text) noexcept {
   return !a->has_port || parse_port(a->port).value_or(0) != 0;
 }
 
-bool holds_credentials(std::string_view url) noexcept {
-  const auto scheme = url.find("://");
-  if (scheme != url.npos) url.remove_prefix(scheme + 3);
-  return url.substr(0, url.find_first_of("/?#")).find('@') != url.npos;
+bool holds_credentials(std::string_view text) noexcept {
+  const std::string_view user = text.substr(0, std::min(text.rfind('@'), text.size()));
+  const bool of_url = user.find(':') != user.npos || user.find("//") != user.npos;
+  return user.size() < text.size() && of_url && !text.starts_with("unix:");
+}
+
+std::string shown_text(std::string_view text) {
+  if (holds_credentials(text)) return {};
+  const auto query = text.find("//") == text.npos ? text.npos : text.find_first_of("?#");
+  return std::string(text.substr(0, query)) + (query == text.npos ? "" : "...");
 }
 
 std::string hook_origin(std::string_view url) {

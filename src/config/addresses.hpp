@@ -22,8 +22,11 @@ std::optional<url> parse_worker_url(std::string_view text);
 
 // "http://…" or "https://…" with any path and query, for hooks. No user and no fragment.
 bool valid_hook_url(std::string_view text) noexcept;
-// user:password@ before the host: never taken, and never to be shown.
-bool holds_credentials(std::string_view url) noexcept;
+// It may be a url with user and password, well formed or not (a '/' in the password, a scheme
+// mistyped): an '@' with a ':' or "//" before it. Such are never taken, and never to be shown.
+bool holds_credentials(std::string_view text) noexcept;
+// What a message may show of any text: a url ends before its query; empty: nothing of it.
+std::string shown_text(std::string_view text);
 // The part that can be shown: scheme and authority. Paths and queries of hooks hold keys.
 std::string hook_origin(std::string_view url);
 

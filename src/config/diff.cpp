@@ -321,6 +321,13 @@ change restored(const std::string& pool, const std::string& worker, std::string 
   return c;
 }
 
+change ended(const std::string& pool, const worker& w, std::string why) {
+  change c = about(subject::worker, pool, w.settings.name, "drains first: " + std::move(why));
+  c.what = action::removed;
+  c.before = to_string(w.url) + ", registered";
+  return c;
+}
+
 bool needs_restart(const std::vector<change>& changes) {
   return std::any_of(changes.begin(), changes.end(), [](const auto& c) { return c.restart; });
 }

@@ -33,6 +33,9 @@ std::vector<change> diff(const settings& before, const settings& after);
 // means, which `why` names, and a reload adds it again.
 change restored(const std::string& pool, const std::string& worker, std::string why);
 
+// A worker that no configuration had, but the running weir has: a reload drains and removes it.
+change ended(const std::string& pool, const worker& w, std::string why);
+
 bool needs_restart(const std::vector<change>& changes);
 
 // "worker loaders/w3: added, http://10.0.0.3:9000, 4 slots (gets batches after its first good

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "config/addresses.hpp"
+
 namespace weir::config {
 
 void reading::error(const node& at, std::string_view message) {
@@ -69,7 +71,9 @@ std::string describe(const node& n) {
     case node::kind::scalar:
       break;
   }
-  return n.from_environment ? quoted(n.written) + " (from the environment)" : quoted(n.written);
+  const std::string shown = shown_text(n.written);
+  if (shown.empty() && !n.written.empty()) return "a url (not shown)";
+  return quoted(shown) + (n.from_environment ? " (from the environment)" : "");
 }
 
 }  // namespace weir::config

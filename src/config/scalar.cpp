@@ -164,6 +164,14 @@ bool is_file(kind what) {
 bool is_url(kind what) {
   return what == kind::worker_url || what == kind::hook_url;
 }
+// What a message shows of a text that was refused: never a secret, and of hooks no path.
+std::string refused_text(const shape& type, const node& n) {
+  if (is_file(type.what) && looks_secret(n.text)) return "a path (not shown)";
+  if (type.what != kind::hook_url || n.from_environment) return describe(n);
+  const std::string origin = hook_origin(n.text);
+  if (origin == n.text) return describe(n);
+  return origin.empty() ? "a url (not shown)" : quoted(origin + "/...");
+}
 // Kinds that YAML knows too: in quotes they would be texts.
 bool is_bare(kind what) {
   return what == kind::boolean || what == kind::count || what == kind::number;
@@ -189,15 +197,14 @@ std::optional<value> read_scalar(const shape& type, const node& n, reading& r) {
   if (got.good) return std::move(got.good);
   // What was meant is worked out from the text, which may be a variable's: then it is not shown.
   const bool show = !got.meant.empty() && !n.from_environment;
-  const bool hide = is_file(type.what) && looks_secret(n.text);
   if (is_url(type.what) && (holds_credentials(n.text) || holds_credentials(n.written)))
     r.error(n, fmt::format("a url with a user or password in it (not shown), expected {}: "
                            "credentials in urls are not taken",
                            expects_one(type)));
   else
     r.error(n,
-            fmt::format("{}{}, expected {}{}", hide ? "a path (not shown)" : describe(n), got.what,
-                        expects_one(type), show ? ", did you mean " + got.meant : ""));
+            fmt::format("{}{}, expected {}{}", refused_text(type, n), got.what, expects_one(type),
+                        show ? ", did you mean " + got.meant : ""));
   return {};
 }
 

@@ -321,8 +321,9 @@ void scaling::tell_again(const scale_facts& facts, const census& c, scale_step& 
   desired_ = std::max(desired_, total(c));  // who came unasked is not to be killed undrained
   const bool turns = way_ == way::in && desired_ > there(c);
   if (turns) turn_out(c);
+  const bool says_the_same = !turns && desired_ == told_desired_;
   fill(out.decision.emplace(), facts, c);
-  out.decision->resent = !turns;
+  out.decision->resent = says_the_same;
 }
 
 // Workers that the standing decision counts on are not there: what it asks for now is more.
@@ -338,7 +339,7 @@ void scaling::fill(scale_decision& d, const scale_facts& facts, const census& c)
   d.way = way_;
   d.episode = episode_;
   d.sequence = ++sequence_;
-  d.desired = desired_;
+  d.desired = told_desired_ = desired_;
   d.current = there(c);
   d.reason = reason_;
   d.backlog_batches = facts.waiting;

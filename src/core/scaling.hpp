@@ -204,6 +204,7 @@ class scaling {
   std::uint64_t episode_ = 0, sequence_ = 0;
   std::string reason_;
   std::uint32_t desired_ = 0;
+  std::uint32_t told_desired_ = 0;   // the number that was said last
   std::optional<double> learned_startup_;
   double busy_ = 0;
   std::uint32_t slots_per_worker_ = 1;  // of workers to come, as last known

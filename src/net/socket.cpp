@@ -36,7 +36,7 @@ ssize_t break_off(int fd, int error) noexcept {
 
 // recv(2) and send(2) past the C library, which takes two atomic steps at each call so that threads
 // can be cancelled there; nobody does. The sanitizers follow the bytes through the library's.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(WEIR_SANITIZED)
 ssize_t receive(int fd, void* into, std::size_t n) noexcept { return ::recv(fd, into, n, 0); }
 ssize_t send(int fd, const void* from, std::size_t n) noexcept {
   return ::send(fd, from, n, MSG_NOSIGNAL);
@@ -50,11 +50,13 @@ ssize_t send(int fd, const void* from, std::size_t n) noexcept {
 }
 #endif
 
-// Copied behind one another, as far as they fit.
+// Copied behind one another; 0: they do not fit.
 std::size_t flatten(std::span<const iovec> from, std::span<char> into) noexcept {
   std::size_t n = 0;
+  for (const iovec& v : from) n += v.iov_len;
+  if (n > into.size()) return 0;
+  n = 0;
   for (const iovec& v : from) {
-    if (v.iov_len > into.size() - n) return 0;
     std::memcpy(into.data() + n, v.iov_base, v.iov_len);
     n += v.iov_len;
   }

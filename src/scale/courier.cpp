@@ -13,6 +13,8 @@
 namespace weir::scale {
 namespace {
 
+constexpr hook_report by_newer{.what = hook_outcome::superseded, .detail = "by a newer decision"};
+
 using kind = attempt_result::kind;
 using base::error_code;
 
@@ -48,8 +50,7 @@ struct courier::state {
   static void perform(const ptr& self, const lane_ptr& l, const outbox::message_ptr& m);
   static void ended(const ptr& self, const lane_ptr& l, const attempt_result& how);
   bool complete(message& m) const;
-  void tell(const lane& l, const message& m, hook_outcome what, unsigned attempts,
-            std::string_view detail, bool stopped = false) const;
+  void tell(const lane_ptr& l, const message& m, hook_report r) const;
   lane_ptr take(std::vector<lane_ptr>& from, const config::hook& hook);
 
   attempt_tools tools;
@@ -70,10 +71,16 @@ std::string_view name(hook_outcome o) noexcept {
   return "";
 }
 
-void courier::state::tell(const lane& l, const message& m, hook_outcome what, unsigned attempts,
-                          std::string_view detail, bool stopped) const {
+// Says whose and about which decision, and passes it on.
+void courier::state::tell(const lane_ptr& l, const message& m, hook_report r) const {
   if (!options.report) return;
-  options.report({l.shown, m.decision.way, what, m.decision.sequence, attempts, detail, stopped});
+  r.hook = l->shown;
+  const auto at = std::find(lanes.begin(), lanes.end(), l);
+  if (at != lanes.end()) r.place = static_cast<std::size_t>(at - lanes.begin());
+  r.way = m.decision.way;
+  r.sequence = m.decision.sequence;
+  r.resent = m.decision.resent;
+  options.report(r);
 }
 
 // The first hook to send a decision claims its names for all of them, and fixes its text. False: it
@@ -94,7 +101,8 @@ void courier::state::pump(const ptr& self, const lane_ptr& l) {
   if (!m) return await(self, l);
   if (self->complete(*m)) return perform(self, l, m);
   l->box.withdraw(now());
-  self->tell(*l, *m, hook_outcome::superseded, 0, "its workers were taken back");
+  self->tell(l, *m, {.what = hook_outcome::superseded, .detail = "its workers were taken back",
+                     .taken_back = true});
   pump(self, l);
 }
 
@@ -122,9 +130,9 @@ void courier::state::ended(const ptr& self, const lane_ptr& l, const attempt_res
   const auto superseded = l->box.finish(how, now());
   const bool good = how.what == kind::delivered, gone = how.what == kind::gone;
   std::erase(self->leaving, l);
-  self->tell(*l, *sent, good ? hook_outcome::delivered : hook_outcome::failed, attempts, how.detail,
-             gone);
-  if (superseded) self->tell(*l, *superseded, hook_outcome::superseded, 0, "by a newer decision");
+  self->tell(l, *sent, {.what = good ? hook_outcome::delivered : hook_outcome::failed,
+                        .attempts = attempts, .detail = how.detail, .stopped = gone});
+  if (superseded) self->tell(l, *superseded, by_newer);
   pump(self, l);
 }
 
@@ -154,7 +162,7 @@ void courier::submit(const core::scale_decision& decision, std::int64_t unix_ms)
   for (const auto& l : std::vector(self->lanes)) {
     const auto superseded = l->box.submit(m, now());
     if (superseded && superseded != m)
-      self->tell(*l, *superseded, hook_outcome::superseded, 0, "by a newer decision");
+      self->tell(l, *superseded, by_newer);
     state::pump(self, l);
   }
 }

@@ -27,13 +27,16 @@ enum class hook_outcome : std::uint8_t { delivered, failed, superseded };
 std::string_view name(hook_outcome) noexcept;
 
 struct hook_report {
-  std::string_view hook;  // scale::label
+  std::string_view hook{};   // scale::label: two hooks may look the same
+  std::size_t place = SIZE_MAX;   // among the configured hooks; of a removed one: past all
   core::scale_decision::direction way{};
   hook_outcome what{};
   std::uint64_t sequence = 0;
-  unsigned attempts = 0;    // begun so far for this decision; 0 when superseded
-  std::string_view detail;  // for the log
-  bool stopped = false;     // the hook answered that it wants no more until a reload
+  bool resent = false;       // the decision says what the one before it said
+  unsigned attempts = 0;     // begun so far for this decision; 0 when superseded
+  std::string_view detail{};   // for the log
+  bool stopped = false;      // the hook answered that it wants no more until a reload
+  bool taken_back = false;   // not sent, since its workers work again
 };
 
 // How one hook took a test.

@@ -65,20 +65,20 @@ TEST_CASE("a reload says which workers come again that the API removed, and brin
                                             worker_at("w2", "127.0.0.2")});
   const auto c = k.make(settings);
   k.settle();
-  CHECK(c->comes_again(settings).empty());
+  CHECK(c->changes_to(settings).empty());
   REQUIRE(c->remove("w1").has_value());
   k.settle();
-  const auto again = c->comes_again(settings);
+  const auto again = c->changes_to(settings);
   REQUIRE(again.size() == 1);
   CHECK(config::to_line(again[0]) ==
         "worker loaders/w1: added again (removed through the API)");
-  CHECK(c->comes_again(pool_of("loaders", {worker_at("w2", "127.0.0.2")})).empty());
+  CHECK(c->changes_to(pool_of("loaders", {worker_at("w2", "127.0.0.2")})).empty());
   // Another url is a change of the file: that says so itself.
-  CHECK(c->comes_again(pool_of("loaders", {worker_at("w1", "127.0.0.9")})).empty());
+  CHECK(c->changes_to(pool_of("loaders", {worker_at("w1", "127.0.0.9")})).empty());
   c->apply(settings, nullptr);
   k.settle();
   auto now = test::names_of(*c);
   std::sort(now.begin(), now.end());
   CHECK(now == std::vector<std::string>{"w1", "w2"});
-  CHECK(c->comes_again(settings).empty());
+  CHECK(c->changes_to(settings).empty());
 }

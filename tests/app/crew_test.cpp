@@ -355,8 +355,15 @@ TEST_CASE("a reload leaves registered workers alone, unless it takes their name 
   const auto yields = c->enroll(registration("r2", "127.0.0.2"), anywhere, 60s);
   const auto doubled = c->enroll(registration("r3", "127.0.0.3"), anywhere, 60s);
   REQUIRE((stays.has_value() && yields.has_value() && doubled.has_value()));
-  c->apply(pool_of("loaders", {worker_at("r2", "127.0.0.7"), worker_at("w3", "127.0.0.3", 9100)}),
-           nullptr);
+  const auto wanted =
+      pool_of("loaders", {worker_at("r2", "127.0.0.7"), worker_at("w3", "127.0.0.3", 9100)});
+  words said;
+  for (const auto& one : c->changes_to(wanted)) said.push_back(config::to_line(one));
+  CHECK(said == words{"worker loaders/r2: removed, was http://127.0.0.2:9100, registered (drains "
+                      "first: the configuration lists its id)",
+                      "worker loaders/r3: removed, was http://127.0.0.3:9100, registered (drains "
+                      "first: the configuration lists its url)"});
+  c->apply(wanted, nullptr);
   k.settle();
   auto now = names_of(*c);
   std::sort(now.begin(), now.end());

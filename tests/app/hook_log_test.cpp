@@ -23,16 +23,21 @@ config::hook program(std::string path) {
   return h;
 }
 
-scale::hook_report report(std::string_view hook, outcome what, std::string_view detail = "x") {
+scale::hook_report report(std::size_t place, outcome what, std::string_view detail = "x") {
   scale::hook_report r;
-  r.hook = hook;
+  r.place = place;
   r.what = what;
   r.detail = detail;
   return r;
 }
 
 const std::vector<config::hook> both{webhook("http://a/path?key=1"), program("/bin/scale")};
-constexpr std::string_view first = "webhook http://a", second = "exec /bin/scale";
+constexpr std::size_t first = 0, second = 1;
+
+scale::hook_report again(scale::hook_report r) {
+  r.resent = true;
+  return r;
+}
 
 }  // namespace
 
@@ -42,8 +47,8 @@ TEST_CASE("hooks are listed in the configuration's order, unused until something
   log.keep(both, start);
   const auto seen = log.view(start + 3s);
   REQUIRE(seen.size() == 2);
-  CHECK(seen[0].hook == first);
-  CHECK(seen[1].hook == second);
+  CHECK(seen[0].hook == "webhook http://a");
+  CHECK(seen[1].hook == "exec /bin/scale");
   for (const auto& h : seen) {
     CHECK(h.now == state::unused);
     CHECK(h.seconds == 3);
@@ -93,22 +98,52 @@ TEST_CASE("a reload keeps what is known of hooks that stay, forgets the others, 
   CHECK(log.view(start + 5s).empty());
 }
 
-TEST_CASE("a report is news when the hook's state or the reason for it is another") {
+TEST_CASE("a decision sent or tried again is worth an event when it went otherwise than before") {
   app::hook_log log;
   log.keep(both, start);
-  CHECK(log.add(report(first, outcome::delivered, "answered 204"), start));
-  CHECK_FALSE(log.add(report(first, outcome::delivered, "answered 204"), start));
-  CHECK(log.add(report(first, outcome::delivered, "answered 200"), start));
-  CHECK(log.add(report(first, outcome::failed, "answered 500"), start));
-  CHECK_FALSE(log.add(report(first, outcome::superseded, "by a newer decision"), start));
-  CHECK_FALSE(log.add(report(first, outcome::failed, "answered 500"), start));
-  CHECK(log.add(report(first, outcome::failed, "timed out"), start));
-  CHECK(log.add(report(first, outcome::delivered, "answered 200"), start));
+  const auto worth = [&](const scale::hook_report& r) { return log.add(r, start); };
+  const auto good = report(first, outcome::delivered, "answered 204");
+  const auto bad = report(first, outcome::failed, "answered 500");
+  CHECK(worth(good));
+  CHECK(worth(good));   // another decision
+  CHECK_FALSE(worth(again(good)));
+  CHECK(worth(again(report(first, outcome::delivered, "answered 200"))));
+  CHECK(worth(again(bad)));
+  CHECK_FALSE(worth(again(bad)));
+  auto retried = bad;
+  retried.attempts = 2;
+  CHECK_FALSE(worth(retried));
+  CHECK(worth(again(report(first, outcome::failed, "timed out"))));
+  CHECK(worth(again(good)));
+  CHECK(worth(again(report(second, outcome::delivered, "answered 204"))));   // its own first
+}
+
+TEST_CASE("that a decision gave way is told of new ones, that it was taken back of all") {
+  app::hook_log log;
+  log.keep(both, start);
+  auto gave_way = report(first, outcome::superseded, "by a newer decision");
+  CHECK(log.add(gave_way, start));
+  CHECK_FALSE(log.add(again(gave_way), start));
+  gave_way.taken_back = true;
+  CHECK(log.add(again(gave_way), start));
+}
+
+TEST_CASE("two hooks that look the same are told apart") {
+  app::hook_log log;
+  const std::vector<config::hook> twins{webhook("http://a/one"), webhook("http://a/two")};
+  log.keep(twins, start);
+  log.add(report(first, outcome::failed), start + 1s);
+  log.add(report(second, outcome::delivered), start + 1s);
+  log.keep(twins, start + 2s);
+  const auto seen = log.view(start + 2s);
+  REQUIRE(seen.size() == 2);
+  CHECK(seen[0].now == state::failing);
+  CHECK(seen[1].now == state::delivering);
 }
 
 TEST_CASE("a report of a hook that is not configured any more changes nothing") {
   app::hook_log log;
   log.keep(both, start);
-  log.add(report("webhook http://gone", outcome::failed), start + 1s);
+  log.add(report(SIZE_MAX, outcome::failed), start + 1s);
   for (const auto& h : log.view(start)) CHECK(h.now == state::unused);
 }

@@ -160,11 +160,26 @@ TEST_CASE("hook urls may have a path and a query, but no user or fragment") {
   }
 }
 
-TEST_CASE("credentials in a url are seen in front of the host, and nowhere else") {
-  for (const std::string_view text : {"http://u:p@h/", "https://u@h", "u:p@h:80/x", "http://@h"})
+TEST_CASE("credentials in a url are seen, however it is mistyped, and then nothing is shown") {
+  for (const std::string_view text :
+       {"http://u:p@h/", "https://u@h", "u:p@h:80/x", "http://@h", "http://u:s/s@h:80",
+        "http://u:s#s@h", "http://u:s?s@h", "//u:s@h", "http:/u:s@h", "http://h/a@b"}) {
+    INFO(text);
     CHECK(holds_credentials(text));
-  for (const std::string_view text : {"", "http://h/a@b", "http://h?m=a@b", "http://h#@", "h@"})
-    CHECK(holds_credentials(text) == (text == "h@"));
+    CHECK(shown_text(text).empty());
+  }
+  for (const std::string_view text : {"", "h@", "@", "unix:/run/a@b", "http://h/a", "a@b:80"}) {
+    INFO(text);
+    CHECK_FALSE(holds_credentials(text));
+    CHECK(shown_text(text) == text);
+  }
+}
+
+TEST_CASE("of a url no query is shown: keys stand there") {
+  CHECK(shown_text("https://h/x?key=K#f") == "https://h/x...");
+  CHECK(shown_text("https://h/x#K") == "https://h/x...");
+  CHECK(shown_text("/orders?x") == "/orders?x");
+  CHECK(shown_text("what?") == "what?");
 }
 
 TEST_CASE("of a hook url only scheme and place are shown") {

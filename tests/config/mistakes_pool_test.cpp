@@ -161,8 +161,16 @@ TEST_CASE("mistakes in pools, workers, checks, queues and scaling") {
             "expected http://HOST:PORT, https://HOST:PORT or unix:/PATH: credentials in urls are "
             "not taken"}},
           {R"(pools: {loaders: {autoscale: {hooks: [{webhook: {url: "h/x"}}]}}})",
-           {"4:55: pools.loaders.autoscale.hooks[0].webhook.url: `h/x`, expected an http:// or "
-            "https:// url"}},
+           {"4:55: pools.loaders.autoscale.hooks[0].webhook.url: a url (not shown), expected an "
+            "http:// or https:// url"}},
+          {R"(pools: {loaders: {autoscale: {hooks: [{webhook: {url: "https://h/k?key=K#f"}}]}}})",
+           {"4:55: pools.loaders.autoscale.hooks[0].webhook.url: `https://h/...`, expected an "
+            "http:// or https:// url"}},
+          {R"(pools: {loaders: {autoscale: {hooks: [{webhook: "http://u:pw@h/x"}]}}})",
+           {"4:49: pools.loaders.autoscale.hooks[0].webhook: a url (not shown), expected keys and "
+            "values"}},
+          {R"(pools: {loaders: {workers: ["http://h/x?key=K"]}})",
+           {"4:29: pools.loaders.workers[0]: `http://h/x...`, expected keys and values"}},
           {R"(pools: {loaders: {autoscale: {hooks: [{webhook: {url: "http://h", secret_file: )"
            "nowhere}}]}}}",
            {"4:80: pools.loaders.autoscale.hooks[0].webhook.secret_file: `nowhere` cannot be "

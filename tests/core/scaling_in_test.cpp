@@ -394,7 +394,7 @@ TEST_CASE("what is sent again never falls below the workers there are") {
   b.busy(13);
   const auto told = b.run(60s);
   REQUIRE(told.size() == 1);
-  CHECK(told[0].resent);
+  CHECK_FALSE(told[0].resent);   // another number is another decision
   CHECK(told[0].desired == 5);
 }
 

@@ -380,3 +380,21 @@ TEST_CASE("many asks are kept in a bounded place and none is lost") {
   b.machine.joined(b.now);
   CHECK(b.machine.asked_for() == 0);
 }
+
+TEST_CASE("a standing decision that counts workers who came unasked is a new one") {
+  autoscale_settings s = plain_scaling();
+  s.resend = 60s;
+  bench b = settled(1, s);
+  b.waiting(1000, 100);
+  scale_step step;
+  while (!step.decision) step = b.tick();
+  const std::uint32_t asked = step.decision->desired;
+  b.add(static_cast<int>(asked) + 2);   // one was there
+  b.waiting(3, 1);
+  for (const bool repeats : {false, true}) {
+    do step = b.tick();
+    while (!step.decision);
+    CHECK(step.decision->desired == asked + 3);
+    CHECK(step.decision->resent == repeats);
+  }
+}
