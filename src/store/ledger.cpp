@@ -43,6 +43,12 @@ batch_state state_at(const statement::use& u, int column) {
 
 failure unknown(const batch_id&) { return {trouble::not_found, "no such batch"}; }
 
+// A spooled body is checked when its file is read.
+bool inline_whole(const payload& body) {
+  return body.spool != 0 || (body.bytes.size() == body.size &&
+                             checksum().bytes(body.bytes).value() == body.crc);
+}
+
 failure broken(std::string_view what) {
   return {trouble::damaged, std::string(what) + " is not what was written: its checksum differs"};
 }
@@ -235,8 +241,9 @@ outcome<std::vector<std::uint64_t>> ledger::drop(const batch_id& id) {
     if (!got) return got.error();
     if (*got == step::row) files.push_back(static_cast<std::uint64_t>(u.number_at(0)));
   }
-  for (const char* sql : {"DELETE FROM bodies WHERE seq = ?", "DELETE FROM responses WHERE seq = ?",
-                          "DELETE FROM attempts WHERE seq = ?", "DELETE FROM batches WHERE seq = ?"}) {
+  for (const char* sql :
+       {"DELETE FROM bodies WHERE seq = ?", "DELETE FROM responses WHERE seq = ?",
+        "DELETE FROM attempts WHERE seq = ?", "DELETE FROM batches WHERE seq = ?"}) {
     auto s = db_.prepare(sql);
     if (!s) return s.error();
     if (auto done = s->begin().number(p->seq).run(); !done) return done.error();
@@ -272,9 +279,7 @@ outcome<batch> ledger::find(const batch_id& id, bool with_body) {
   const auto found = of_body.number(u.number_at(0)).next();
   if (!found) return found.error();
   if (*found == step::row) b.body.bytes = of_body.blob_at(0);
-  const bool whole = b.body.bytes.size() == b.body.size &&
-                     checksum().bytes(b.body.bytes).value() == b.body.crc;
-  if (!whole) return broken("the batch's body");
+  if (!inline_whole(b.body)) return broken("the batch's body");
   return b;
 }
 
@@ -294,9 +299,7 @@ outcome<response> ledger::response_of(const batch_id& id) {
   r.body.crc = static_cast<std::uint32_t>(u.number_at(4));
   r.body.spool = static_cast<std::uint64_t>(u.number_at(5));
   r.body.bytes = u.blob_at(7);
-  const bool inline_whole = r.body.spool != 0 || (r.body.bytes.size() == r.body.size &&
-                                                  checksum().bytes(r.body.bytes).value() == r.body.crc);
-  if (u.number_at(6) != sum_of(r) || !inline_whole) return broken("the batch's result");
+  if (u.number_at(6) != sum_of(r) || !inline_whole(r.body)) return broken("the batch's result");
   return r;
 }
 

@@ -69,7 +69,9 @@ outcome<void> statement::use::run() {
   return {};
 }
 
-std::int64_t statement::use::number_at(int column) const { return sqlite3_column_int64(s_, column); }
+std::int64_t statement::use::number_at(int column) const {
+  return sqlite3_column_int64(s_, column);
+}
 
 double statement::use::real_at(int column) const { return sqlite3_column_double(s_, column); }
 

@@ -49,7 +49,8 @@ TEST_CASE("what was answered is there after the store was closed and opened") {
   kit k;
   REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(1), t); }).has_value());
   REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(2), t); }).has_value());
-  CHECK(*answer<std::uint32_t>([&](auto t) { k.engine->start_attempt(id_of(1), "w1", 5, t); }) == 1);
+  const auto ask = [&](auto t) { k.engine->start_attempt(id_of(1), "w1", 5, t); };
+  CHECK(*answer<std::uint32_t>(ask) == 1);
   k.open();
   const auto all = k.loaded();
   REQUIRE(all.size() == 2);
@@ -84,7 +85,7 @@ TEST_CASE("a batch's whole life through the engine") {
         trouble::not_found);
 }
 
-TEST_CASE("a dropped batch's spool file goes with it; one that nobody names is swept") {
+TEST_CASE("a dropped batch's spool file goes with it, one that nobody names is swept") {
   kit k;
   std::vector<payload> bodies;
   for (int i = 0; i < 2; ++i) {
@@ -124,7 +125,8 @@ TEST_CASE("many callers share a commit, and each is answered for its own change"
     });
   }
   for (auto& c : callers) c.join();
-  (void)answer<std::vector<batch_line>>([&](auto t) { k.engine->list({}, t); });   // all came before
+  // Asked last, answered last.
+  (void)answer<std::vector<batch_line>>([&](auto t) { k.engine->list({}, t); });
   CHECK(good == (threads - 1) * each);
   CHECK(conflicts == each);
   CHECK(k.engine->commits() < threads * each);
