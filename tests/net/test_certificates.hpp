@@ -1,5 +1,5 @@
 // Certificates for tests, made on the spot with the OpenSSL API: self-signed, or signed by a test
-// authority, for names and addresses. Files live in a folder that goes with its object.
+// authority, for names and addresses.
 #pragma once
 
 #include <openssl/bio.h>
@@ -8,34 +8,12 @@
 #include <openssl/x509v3.h>
 
 #include <boost/asio/ssl/context.hpp>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 
+#include "scratch.hpp"
+
 namespace weir::test {
-
-class scratch_folder {
- public:
-  scratch_folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "weir-test-XXXXXX").string();
-    if (!mkdtemp(name.data())) std::abort();
-    path_ = name;
-  }
-  ~scratch_folder() { std::filesystem::remove_all(path_); }
-  scratch_folder(const scratch_folder&) = delete;
-  scratch_folder& operator=(const scratch_folder&) = delete;
-
-  std::string path(const std::string& name) const { return (path_ / name).string(); }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(path(name)) << text;
-    return path(name);
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 using key_ptr = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 using x509_ptr = std::unique_ptr<X509, decltype(&X509_free)>;

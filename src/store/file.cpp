@@ -1,0 +1,107 @@
+#include "store/file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+namespace weir::store {
+
+file_hook before_file_call = nullptr;
+
+namespace {
+
+file_plan plan_of(file_call c) noexcept {
+  return before_file_call ? before_file_call(c) : file_plan{};
+}
+
+base::error_code error(int number) { return {number, boost::system::system_category()}; }
+
+// Of a call that gives -1 and errno, done again when a signal came between.
+template <class Call>
+base::error_code checked(file_call c, Call call) {
+  const file_plan plan = plan_of(c);
+  if (plan.error) return error(plan.error);
+  while (call() != 0)
+    if (errno != EINTR) return error(errno);
+  return {};
+}
+
+int flags_of(file::mode how) noexcept {
+  const int own = how == file::mode::read ? O_RDONLY : O_WRONLY | O_CREAT | O_EXCL;
+  return own | O_CLOEXEC;
+}
+
+}  // namespace
+
+file::~file() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+file::file(file&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+file& file::operator=(file&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+base::result<file> file::open(const std::string& path, mode how) {
+  file made;
+  const auto failed = checked(file_call::open, [&] {
+    made.fd_ = ::open(path.c_str(), flags_of(how), 0600);
+    return made.fd_ < 0 ? -1 : 0;
+  });
+  if (failed) return failed;
+  return made;
+}
+
+base::error_code file::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const file_plan plan = plan_of(file_call::write);
+    if (plan.error) return error(plan.error);
+    const ssize_t n = ::write(fd_, bytes.data(), std::min(bytes.size(), plan.bytes_max));
+    if (n < 0 && errno != EINTR) return error(errno);
+    if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+base::result<std::size_t> file::read(std::uint64_t offset, std::span<char> into) const {
+  std::size_t done = 0;
+  while (done < into.size()) {
+    const file_plan plan = plan_of(file_call::read);
+    if (plan.error) return error(plan.error);
+    const ssize_t n = ::pread(fd_, into.data() + done, std::min(into.size() - done, plan.bytes_max),
+                              static_cast<off_t>(offset + done));
+    if (n < 0 && errno != EINTR) return error(errno);
+    if (n == 0) break;
+    if (n > 0) done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
+base::error_code file::sync() {
+  return checked(file_call::sync, [&] { return ::fdatasync(fd_); });
+}
+
+base::error_code rename_file(const std::string& from, const std::string& to) {
+  return checked(file_call::rename, [&] { return std::rename(from.c_str(), to.c_str()); });
+}
+
+base::error_code remove_file(const std::string& path) {
+  const auto failed = checked(file_call::remove, [&] { return ::unlink(path.c_str()); });
+  return failed == boost::system::errc::no_such_file_or_directory ? base::error_code{} : failed;
+}
+
+base::error_code sync_folder(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return error(errno);
+  const auto failed = checked(file_call::sync, [&] { return ::fsync(fd); });
+  ::close(fd);
+  return failed;
+}
+
+}  // namespace weir::store

@@ -1,0 +1,76 @@
+#include "store/schema.hpp"
+
+#include <string>
+
+namespace weir::store {
+namespace {
+
+// Each takes a database from the version before it to its own: entry 0 makes version 1.
+constexpr const char* migrations[] = {
+    R"(
+CREATE TABLE batches(
+  seq INTEGER PRIMARY KEY,        -- order of arrival
+  id BLOB NOT NULL UNIQUE,
+  pool TEXT NOT NULL, route TEXT NOT NULL, tenant TEXT NOT NULL,
+  key TEXT NOT NULL, method TEXT NOT NULL, target TEXT NOT NULL, fields TEXT NOT NULL,
+  cost REAL NOT NULL, urgency INTEGER NOT NULL, callback TEXT NOT NULL, deadline INTEGER,
+  created INTEGER NOT NULL,
+  body_size INTEGER NOT NULL, body_crc INTEGER NOT NULL, body_spool INTEGER NOT NULL,
+  sum INTEGER NOT NULL,           -- CRC-32 of all above but seq
+  state INTEGER NOT NULL, attempts INTEGER NOT NULL, not_before INTEGER NOT NULL,
+  changed INTEGER NOT NULL,
+  state_sum INTEGER NOT NULL      -- CRC-32 of id and the four above
+);
+CREATE INDEX batches_by_state ON batches(state, seq);
+CREATE TABLE bodies(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE attempts(
+  seq INTEGER NOT NULL, number INTEGER NOT NULL, worker TEXT NOT NULL,
+  began INTEGER NOT NULL, ended INTEGER NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL,
+  PRIMARY KEY(seq, number)
+) WITHOUT ROWID;
+CREATE TABLE responses(
+  seq INTEGER PRIMARY KEY, status INTEGER NOT NULL, worker TEXT NOT NULL, fields TEXT NOT NULL,
+  body_size INTEGER NOT NULL, body_crc INTEGER NOT NULL, body_spool INTEGER NOT NULL,
+  bytes BLOB NOT NULL,
+  sum INTEGER NOT NULL            -- CRC-32 of all above but seq and bytes
+);
+CREATE TABLE damaged(seq INTEGER PRIMARY KEY, found INTEGER NOT NULL, what TEXT NOT NULL);
+)"};
+static_assert(std::size(migrations) == schema_version);
+
+// Exclusive: a second weir on the same folder is refused, and no shared memory file is needed.
+constexpr const char* set_up = R"(
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -16384;
+PRAGMA journal_size_limit = 67108864;
+)";
+
+outcome<void> migrate(database& db, std::int64_t from) {
+  for (auto v = static_cast<std::size_t>(from); v < std::size(migrations); ++v)
+    if (auto made = db.run(migrations[v]); !made) return made;
+  return db.run(("PRAGMA user_version = " + std::to_string(schema_version)).c_str());
+}
+
+}  // namespace
+
+outcome<void> prepare_schema(database& db) {
+  if (auto ready = db.run(set_up); !ready) return ready;
+  const auto version = db.number("PRAGMA user_version");
+  if (!version) return version.error();
+  if (*version > schema_version)
+    return failure{trouble::conflict,
+                   "the store was written by a newer weir (its version is " +
+                       std::to_string(*version) + ", this weir knows up to " +
+                       std::to_string(schema_version) + "); start that one"};
+  if (*version == schema_version) return {};
+  if (auto begun = db.run("BEGIN IMMEDIATE"); !begun) return begun;
+  auto made = migrate(db, *version);
+  if (made) made = db.run("COMMIT");
+  if (!made) (void)db.run("ROLLBACK");
+  return made;
+}
+
+}  // namespace weir::store

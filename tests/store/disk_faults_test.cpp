@@ -1,0 +1,116 @@
+// The promise under faults: what was answered as done is there after the disk is well again and
+// the store was opened anew, whichever of its operations failed; and an open store goes on.
+#include <catch2/catch.hpp>
+
+#include <future>
+#include <map>
+#include <string>
+
+#include "failing_vfs.hpp"
+#include "scratch.hpp"
+#include "store/local_engine.hpp"
+#include "store_kit.hpp"
+
+namespace {
+
+using namespace weir::store;
+using test::batch_of;
+using test::id_of;
+
+constexpr unsigned batches = 6;
+
+local_settings settings(const weir::test::scratch_folder& folder, const char* vfs) {
+  local_settings s;
+  s.folder = folder.path("state");
+  s.vfs = vfs;
+  return s;
+}
+
+// What each of some changes was answered, by a name for it.
+struct told {
+  std::map<unsigned, bool> added, started, cancelled;
+};
+
+// Adds some, starts the even ones, cancels number 1; waits for every answer.
+told work(local_engine& e) {
+  told all;
+  std::promise<void> last;
+  for (unsigned n = 0; n < batches; ++n) {
+    e.add(batch_of(n, std::string(3000, 'x')), [&, n](auto r) { all.added[n] = r.has_value(); });
+    if (n % 2 == 0)
+      e.start_attempt(id_of(n), "w1", 5, [&, n](auto r) { all.started[n] = r.has_value(); });
+  }
+  e.cancel(id_of(1), 6, [&](auto r) { all.cancelled[1] = r.has_value(); });
+  e.list({}, [&](auto) { last.set_value(); });
+  last.get_future().wait();
+  return all;
+}
+
+void check_promises(const weir::test::scratch_folder& folder, const told& all) {
+  auto opened = local_engine::open(settings(folder, nullptr));
+  REQUIRE(opened.has_value());
+  std::map<unsigned, batch> there;
+  REQUIRE((*opened)->each_open(9, [&](batch b) { there[b.id[0]] = std::move(b); }).has_value());
+  CHECK((*opened)->damaged() == 0);
+  for (const auto& [n, good] : all.added)
+    if (good && !(n == 1 && all.cancelled.at(1))) CHECK(there.count(n) == 1);
+  for (const auto& [n, good] : all.started)
+    if (good) CHECK(there[n].attempts == 1);
+  if (all.cancelled.at(1)) CHECK(there.count(1) == 0);
+  for (const auto& [n, b] : there) {
+    std::promise<bool> whole;
+    (*opened)->find(b.id, true, [&](auto r) { whole.set_value(r.has_value()); });
+    CHECK(whole.get_future().get());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("whichever write or sync fails, once or from then on, no answered change is lost") {
+  for (const bool ever_after : {false, true}) {
+    for (const int code : {SQLITE_FULL, SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC}) {
+      for (unsigned nth = 1;; ++nth) {
+        INFO("operation " << nth << ", code " << code << ", ever after " << ever_after);
+        weir::test::scratch_folder folder;
+        told all;
+        bool struck = false, opened = false;
+        {
+          const test::failing_vfs faults(nth, code, ever_after);
+          auto made = local_engine::open(settings(folder, test::failing_vfs::name));
+          opened = made.has_value();
+          if (opened) all = work(**made);
+          if (opened) made->reset();
+          struck = faults.struck();
+        }
+        if (opened) check_promises(folder, all);
+        if (!struck) {
+          CHECK(opened);
+          for (const auto& [n, good] : all.added) CHECK(good);
+          CHECK(nth > 10);
+          break;
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a store whose disk was full for a while takes batches again") {
+  weir::test::scratch_folder folder;
+  auto made = [&] {
+    const test::failing_vfs none(0, SQLITE_FULL, true);
+    return local_engine::open(settings(folder, test::failing_vfs::name));
+  }();
+  REQUIRE(made.has_value());
+  const auto add = [&](unsigned n) {
+    std::promise<outcome<void>> got;
+    (*made)->add(batch_of(n), [&](outcome<void> r) { got.set_value(std::move(r)); });
+    return got.get_future().get();
+  };
+  {
+    const test::failing_vfs full(1, SQLITE_FULL, true);
+    for (unsigned n = 0; n < 3; ++n) CHECK(add(n).error().what == trouble::full);
+  }
+  const test::failing_vfs none(0, SQLITE_FULL, false);
+  for (unsigned n = 0; n < 3; ++n) CHECK(add(n).has_value());
+  made->reset();
+}

@@ -1,0 +1,171 @@
+#include "store/local_engine.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "scratch.hpp"
+#include "store_kit.hpp"
+
+namespace {
+
+using namespace weir::store;
+using test::batch_of;
+using test::id_of;
+
+struct kit {
+  weir::test::scratch_folder folder;
+  std::unique_ptr<local_engine> engine;
+
+  kit() { open(); }
+  void open() {
+    engine.reset();
+    local_settings s;
+    s.folder = folder.path("state");
+    auto made = local_engine::open(s);
+    if (!made) FAIL(made.error().detail);
+    engine = std::move(*made);
+  }
+  std::vector<batch> loaded() {
+    std::vector<batch> all;
+    REQUIRE(engine->each_open(7, [&](batch b) { all.push_back(std::move(b)); }).has_value());
+    return all;
+  }
+};
+
+// What a call is answered.
+template <class T, class Ask>
+outcome<T> answer(Ask ask) {
+  std::promise<outcome<T>> told;
+  ask([&](outcome<T> got) { told.set_value(std::move(got)); });
+  return told.get_future().get();
+}
+
+}  // namespace
+
+TEST_CASE("what was answered is there after the store was closed and opened") {
+  kit k;
+  REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(1), t); }).has_value());
+  REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(2), t); }).has_value());
+  const auto ask = [&](auto t) { k.engine->start_attempt(id_of(1), "w1", 5, t); };
+  CHECK(*answer<std::uint32_t>(ask) == 1);
+  k.open();
+  const auto all = k.loaded();
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].id == id_of(1));
+  CHECK(all[0].attempts == 1);
+  CHECK(all[1].id == id_of(2));
+  CHECK(answer<batch>([&](auto t) { k.engine->find(id_of(2), true, t); })->body.bytes == "row,1\n");
+}
+
+TEST_CASE("a batch's whole life through the engine") {
+  kit k;
+  const auto id = id_of(1);
+  REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(1), t); }).has_value());
+  REQUIRE(answer<std::uint32_t>([&](auto t) { k.engine->start_attempt(id, "w1", 5, t); })
+              .has_value());
+  finished_attempt how;
+  how.id = id;
+  how.note = {1, "w1", 5, 9, "succeeded", ""};
+  how.next = batch_state::succeeded;
+  how.answer = response{200, "w1", "X: y\r\n", test::inline_body("done")};
+  REQUIRE(answer<void>([&](auto t) { k.engine->end_attempt(how, t); }).has_value());
+  CHECK(answer<response>([&](auto t) { k.engine->response_of(id, t); })->body.bytes == "done");
+  CHECK(answer<std::vector<attempt_note>>([&](auto t) { k.engine->attempts_of(id, t); })->size() ==
+        1);
+  CHECK(answer<std::vector<batch_line>>([&](auto t) { k.engine->list({}, t); })->size() == 1);
+  CHECK(answer<void>([&](auto t) { k.engine->cancel(id, 10, t); }).error().what ==
+        trouble::conflict);
+  CHECK(answer<void>([&](auto t) { k.engine->requeue(id, 10, t); }).error().what ==
+        trouble::conflict);
+  REQUIRE(answer<void>([&](auto t) { k.engine->drop(id, t); }).has_value());
+  CHECK(answer<batch>([&](auto t) { k.engine->find(id, false, t); }).error().what ==
+        trouble::not_found);
+}
+
+TEST_CASE("a dropped batch's spool file goes with it, one that nobody names is swept") {
+  kit k;
+  std::vector<payload> bodies;
+  for (int i = 0; i < 2; ++i) {
+    auto w = k.engine->bodies().create();
+    REQUIRE(w->write("a long body").has_value());
+    bodies.push_back(*w->finish());
+  }
+  batch b = batch_of(1);
+  b.body = bodies[0];
+  REQUIRE(answer<void>([&](auto t) { k.engine->add(b, t); }).has_value());
+  k.open();
+  CHECK(k.engine->bodies().verify(bodies[0]).has_value());
+  CHECK_FALSE(k.engine->bodies().verify(bodies[1]).has_value());
+  auto next = k.engine->bodies().create();
+  REQUIRE(next->write("x").has_value());
+  CHECK(next->finish()->spool == 2);   // above all that are named
+  REQUIRE(answer<void>([&](auto t) { k.engine->cancel(b.id, 5, t); }).has_value());
+  REQUIRE(answer<void>([&](auto t) { k.engine->drop(b.id, t); }).has_value());
+  CHECK_FALSE(k.engine->bodies().verify(bodies[0]).has_value());
+}
+
+TEST_CASE("many callers share a commit, and each is answered for its own change") {
+  kit k;
+  constexpr unsigned threads = 8, each = 200;
+  std::atomic<unsigned> good{0}, conflicts{0};
+  std::vector<std::thread> callers;
+  for (unsigned t = 0; t < threads; ++t) {
+    callers.emplace_back([&, t] {
+      for (unsigned i = 0; i < each; ++i) {
+        // Two of the callers add the same batches.
+        const unsigned n = (t < 2 ? 0 : t) * each + i;
+        k.engine->add(batch_of(n), [&](outcome<void> got) {
+          if (got) ++good;
+          else if (got.error().what == trouble::conflict) ++conflicts;
+        });
+      }
+    });
+  }
+  for (auto& c : callers) c.join();
+  // Asked last, answered last.
+  (void)answer<std::vector<batch_line>>([&](auto t) { k.engine->list({}, t); });
+  CHECK(good == (threads - 1) * each);
+  CHECK(conflicts == each);
+  CHECK(k.engine->commits() < threads * each);
+  k.open();
+  CHECK(k.loaded().size() == (threads - 1) * each);
+}
+
+TEST_CASE("what was asked before the end is done and answered") {
+  kit k;
+  std::atomic<unsigned> good{0};
+  for (unsigned n = 0; n < 500; ++n)
+    k.engine->add(batch_of(n), [&](outcome<void> got) { good += got.has_value(); });
+  k.engine.reset();
+  CHECK(good == 500);
+}
+
+TEST_CASE("two stores on one folder: the second is refused") {
+  kit k;
+  local_settings s;
+  s.folder = k.folder.path("state");
+  REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(1), t); }).has_value());
+  const auto second = local_engine::open(s);
+  REQUIRE_FALSE(second.has_value());
+  CHECK_THAT(second.error().detail, Catch::Contains("locked"));
+}
+
+TEST_CASE("a damaged record is set aside at the start, and the others are taken up") {
+  kit k;
+  for (unsigned n = 0; n < 3; ++n)
+    REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(n), t); }).has_value());
+  k.engine.reset();
+  {
+    auto db = database::open(k.folder.path("state/batches.db"));
+    REQUIRE(db->run("UPDATE batches SET target = '/elsewhere' WHERE seq = 2").has_value());
+  }
+  k.open();
+  CHECK(k.loaded().size() == 2);
+  CHECK(k.engine->damaged() == 1);
+  k.open();
+  CHECK(k.loaded().size() == 2);
+  CHECK(k.engine->damaged() == 0);   // it is told once
+}

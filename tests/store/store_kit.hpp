@@ -1,0 +1,68 @@
+// What the tests of the store share: batches with something in every member, ids by number, and
+// files that fail on command.
+#pragma once
+
+#include <cerrno>
+#include <string>
+
+#include "store/checksum.hpp"
+#include "store/file.hpp"
+#include "store/records.hpp"
+
+namespace weir::store::test {
+
+inline batch_id id_of(unsigned n) {
+  batch_id id{};
+  for (std::size_t i = 0; i < 4; ++i) id[i] = static_cast<unsigned char>(n >> (8 * i));
+  id[15] = 1;
+  return id;
+}
+
+inline payload inline_body(std::string bytes) {
+  payload p;
+  p.size = bytes.size();
+  p.crc = checksum().bytes(bytes).value();
+  p.bytes = std::move(bytes);
+  return p;
+}
+
+inline batch batch_of(unsigned n, std::string body = "row,1\n") {
+  batch b;
+  b.id = id_of(n);
+  b.pool = "loaders", b.route = "orders", b.tenant = n % 2 ? "odd" : "even";
+  b.key = "key-" + std::to_string(n);
+  b.method = "POST", b.target = "/load/orders?n=" + std::to_string(n);
+  b.fields = "Content-Type: text/csv\r\nX-Empty: \r\n";
+  b.cost = 12.5, b.urgency = 1, b.callback = "https://client.example/done";
+  b.deadline = 2'000'000;
+  b.body = inline_body(std::move(body));
+  b.created = b.changed = 1'000'000 + n;
+  return b;
+}
+
+// The nth file operation from here on fails with this error; 0: none. Restored at the end.
+class failing_files {
+ public:
+  explicit failing_files(unsigned nth, int error = EIO) {
+    left() = nth, with() = error;
+    before_file_call = [](file_call) {
+      return file_plan{left() != 0 && --left() == 0 ? with() : 0, SIZE_MAX};
+    };
+  }
+  ~failing_files() { before_file_call = nullptr; }
+  failing_files(const failing_files&) = delete;
+  failing_files& operator=(const failing_files&) = delete;
+  bool struck() const { return left() == 0; }
+
+ private:
+  static unsigned& left() {
+    static unsigned n = 0;
+    return n;
+  }
+  static int& with() {
+    static int e = 0;
+    return e;
+  }
+};
+
+}  // namespace weir::store::test
