@@ -43,6 +43,13 @@ struct forward_request {
 // final empty line: finish_request_head closes it for each attempt.
 void write_request_head(const forward_request&, std::string& out);
 
+// In a head that write_request_head wrote: another Host, or one where there was none.
+void replace_host(std::string& request_head, std::string_view host);
+
+// The lines of a response's head that write_response_head wrote, each with its CRLF: without the
+// status line, the framing and Connection. What a stored answer keeps of it.
+std::string end_to_end_lines(std::string_view response_head);
+
 // Appends `Weir-Attempt: n`, Expect is never forwarded, and the empty line.
 void finish_request_head(unsigned attempt, std::string& out);
 

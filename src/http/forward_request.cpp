@@ -209,6 +209,19 @@ void write_request_head(const forward_request& f, std::string& out) {
   request_writer(f, to).write();
 }
 
+void replace_host(std::string& request_head, std::string_view host) {
+  constexpr std::string_view name = "\r\nHost: ";
+  std::size_t at = request_head.find(name);
+  if (at == std::string::npos) {
+    at = request_head.find("\r\n");
+    request_head.insert(at, name);
+    request_head.insert(at + name.size(), host);
+    return;
+  }
+  const std::size_t value = at + name.size();
+  request_head.replace(value, request_head.find("\r\n", value) - value, host);
+}
+
 void finish_request_head(unsigned attempt, std::string& out) {
   writer to(out, 40);
   to.text("Weir-Attempt: ").number(attempt).text("\r\n\r\n");

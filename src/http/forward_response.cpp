@@ -146,6 +146,19 @@ body_kind write_response_head(const forward_response& f, std::string& out) {
   return response_writer(f, to).write();
 }
 
+std::string end_to_end_lines(std::string_view response_head) {
+  constexpr std::array<std::string_view, 3> framing{"Content-Length: ", "Transfer-Encoding: ",
+                                                    "Connection: "};
+  std::string lines;
+  std::size_t at = response_head.find("\r\n") + 2;
+  for (std::size_t end; (end = response_head.find("\r\n", at)) != at; at = end + 2) {
+    const std::string_view line = response_head.substr(at, end + 2 - at);
+    const auto frames = [&](std::string_view name) { return line.starts_with(name); };
+    if (std::ranges::none_of(framing, frames)) lines.append(line);
+  }
+  return lines;
+}
+
 void write_interim_head(const response_head& head, std::string& out) {
   writer to(out, expected_size(head));
   write_status_line(head, to);

@@ -1,4 +1,6 @@
 #include "proxy/attempt.hpp"
+#include "proxy/keyed_run.hpp"
+#include "proxy/stored_run.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -150,6 +152,7 @@ net::task<void> attempt::send() {
                                               x_.upload.left <= x_.upload.buffered.size());
   if (at_hand && x_.upload.taken == 0 && !x_.upload.finished)
     x_.whole_body = x_.upload.buffered.substr(0, static_cast<std::size_t>(x_.upload.left));
+  if (x_.keyed) x_.keyed->request.keep_whole(x_.whole_body);
   begin_request();
   net::body_sink sink{&link_->socket, x_.upload.kind, x_.request_head, 0};
   if (!at_hand) {
@@ -168,14 +171,25 @@ net::task<void> attempt::send() {
 
 // The head as this attempt sends it, and what is kept and sent again of the body.
 void attempt::begin_request() {
-  if (!x_.route_settings().rewrite.preserve_host) write_forwarded_head(x_, link_->target->host);
+  if (!x_.route_settings().rewrite.preserve_host) {
+    if (x_.stored) http::replace_host(x_.request_head, link_->target->host);
+    else write_forwarded_head(x_, link_->target->host);
+  }
   head_common_ = x_.request_head.size();
-  http::finish_request_head(ticket_.grant().attempt, x_.request_head);
+  http::finish_request_head(x_.stored ? x_.stored->number : ticket_.grant().attempt,
+                            x_.request_head);
   // At the first attempt that sends anything: those before it may have found no connection.
   if (x_.upload.taken == 0 && !x_.copy.keeping() && x_.wants_copy()) x_.copy.start(*x_.plan);
   x_.upload.replay = x_.copy.bytes();
   request_begun_ = true;
   x_.sent_last = loop_.now();
+}
+
+net::body_keeper* attempt::keeper() noexcept {
+  net::body_keeper* const copy = x_.copy.keeping() ? &x_.copy : nullptr;
+  if (!x_.keyed || !x_.whole_body.empty()) return copy;
+  x_.keyed->request.next = copy;
+  return &x_.keyed->request;
 }
 
 net::task<void> attempt::send_on(net::body_sink sink) {
@@ -188,7 +202,7 @@ net::task<void> attempt::send_on(net::body_sink sink) {
 net::task<void> attempt::send_beside(std::string head, bool promised) {
   net::relay_end end = net::relay_end::done;
   if (promised && x_.upload.taken == 0 && x_.upload.buffered.empty())
-    end = co_await net::write_all(loop_, x_.owner->client(), go_on, x_.upload_progress);
+    end = co_await net::write_all(loop_, *x_.client, go_on, x_.upload_progress);
   net::body_sink sink{&link_->socket, x_.upload.kind, head, 0};
   if (end == net::relay_end::done) end = co_await send_body(sink);
   else if (end == net::relay_end::sink_failed) end = net::relay_end::source_failed;
@@ -225,10 +239,10 @@ net::task<void> attempt::stop_upload() {
 }
 
 net::task<void> attempt::interrupt_upload() {
-  x_.owner->client().interrupt();
+  if (x_.client) x_.client->interrupt();
   link_->socket.interrupt();
   co_await upload_done_;
-  x_.owner->client().clear_interrupts();
+  if (x_.client) x_.client->clear_interrupts();
   link_->socket.clear_interrupts();
 }
 
@@ -289,11 +303,12 @@ bool attempt::take_bytes(net::wake woken) {
 
 // 100 was answered by weir itself when the slot was granted; others go on to a 1.1 client.
 net::task<bool> attempt::take_interim() {
-  if (head_.status == 100 || x_.client_minor_zero || x_.client_lost) co_return true;
+  if (head_.status == 100 || x_.client_minor_zero || x_.client_lost || !x_.client)
+    co_return true;
   out_.clear();
   http::write_interim_head(head_, out_);
   const net::relay_end end =
-      co_await net::write_all(loop_, x_.owner->client(), out_, x_.download_progress);
+      co_await net::write_all(loop_, *x_.client, out_, x_.download_progress);
   if (end == net::relay_end::done) co_return true;
   stopped_by(x_.stopped() ? x_.stop_reason() : fault::client_gone);
   co_return false;
@@ -311,6 +326,8 @@ void attempt::closed_without_answer() {
 void attempt::stopped_by(fault why) {
   if (why == fault::closing && request_begun_) why = fault::cut_off;
   failure_ = {end_of(why), why, detail_of(why)};
+  // A durable batch's time is an attempt's.
+  if (x_.stored && why == fault::total_timeout) failure_.end = attempt_end::response_timeout;
 }
 
 // --- what to do with it -------------------------------------------------------------------------
@@ -320,7 +337,8 @@ net::task<attempt_next> attempt::judge(core::grant& next) {
   x_.first_byte = loop_.now();
   const unsigned status = head_.status;
   const bool busy = x_.route->busy.test(status) && head_.find(http::field_name::retry_after);
-  if (!busy && !x_.route->failure.test(status)) return relay_response();
+  if (!busy && !x_.route->failure.test(status))
+    return x_.stored ? keep_response(next) : relay_response();
   return judge_refusal(busy ? attempt_end::busy : attempt_end::failed, next);
 }
 
@@ -337,15 +355,18 @@ net::task<attempt_next> attempt::send_back(attempt_end end, core::grant& next) {
     const attempt_next then = co_await give_up(next);
     co_return then;
   }
-  count(end);
-  const core::verdict v = ticket_.finish(report_of(end), loop_.now());
+  const core::verdict v = close(report_of(end));
   if (v.what == core::verdict::kind::granted || v.what == core::verdict::kind::waiting) {
     x_.retried_for = end;
     part_with_link();
     co_return take_verdict(v, next);
   }
   x_.batch = {};
-  const attempt_next then = co_await relay_response();
+  if (v.why == core::refusal::poisoned && !x_.stored) {
+    co_await answer(x_, fault::poisoned, {}, {});
+    co_return attempt_next::finished;
+  }
+  const attempt_next then = co_await (x_.stored ? keep_response(next) : relay_response());
   co_return then;
 }
 
@@ -357,9 +378,8 @@ net::task<attempt_next> attempt::give_up(core::grant& next) {
                          failure_.end != attempt_end::stale_connection;
   core::attempt_report report = report_of(failure_.end);
   report.slot_abandoned = abandoned;
-  count(failure_.end);
   const core::batch_id batch = x_.batch;
-  const core::verdict v = ticket_.finish(report, loop_.now());
+  const core::verdict v = close(report);
   if (abandoned) {
     x_.worker_socket = nullptr;
     link_->home.abandon(std::move(link_), x_.route->pool->gate, batch,
@@ -371,6 +391,7 @@ net::task<attempt_next> attempt::give_up(core::grant& next) {
     co_return take_verdict(v, next);
   }
   x_.batch = {};
+  if (v.why == core::refusal::poisoned) failure_.what = fault::poisoned;
   if (blames_worker(failure_.what)) failure_.detail.insert(0, "worker '" + x_.worker + "': ");
   co_await answer(x_, failure_.what, std::move(failure_.detail), v.retry_after);
   co_return attempt_next::finished;
@@ -400,7 +421,15 @@ core::attempt_report attempt::report_of(attempt_end end) {
 bool attempt::retryable_stop() const noexcept {
   const fault f = x_.stop_reason();
   return f == fault::none || f == fault::connect_timeout || f == fault::response_timeout ||
-         f == fault::worker_stalled;
+         f == fault::worker_stalled || (x_.stored && f == fault::total_timeout);
+}
+
+// Tells core, and whoever keeps the batch, how the attempt ended.
+core::verdict attempt::close(const core::attempt_report& report) {
+  count(report.end);
+  const core::verdict v = ticket_.finish(report, loop_.now());
+  if (x_.stored) x_.stored->ended(report.end, failure_.detail, v);
+  return v;
 }
 
 void attempt::count(attempt_end end) {

@@ -34,7 +34,7 @@ class attempt {
   net::task<void> send_on(net::body_sink sink);
   net::task<void> send_beside(std::string head, bool promised);
   net::task<net::relay_end> send_body(net::body_sink& sink);
-  net::body_keeper* keeper() noexcept { return x_.copy.keeping() ? &x_.copy : nullptr; }
+  net::body_keeper* keeper() noexcept;
   void upload_ended(net::relay_end end);
   net::task<void> stop_upload();
   net::task<void> interrupt_upload();
@@ -53,11 +53,15 @@ class attempt {
   net::task<attempt_next> send_back(core::attempt_end end, core::grant& next);
   net::task<attempt_next> give_up(core::grant& next);
   net::task<attempt_next> relay_response();
+  net::task<attempt_next> keep_response(core::grant& next);
+  net::body_source response_body() const;
+  net::body_keeper* answer_keeper() const noexcept;
   net::task<attempt_next> relay_on(net::body_source body, net::body_sink sink);
   net::task<net::relay_end> relay_body(net::body_source& body, net::body_sink& sink);
   http::body_kind write_head();
   void response_ended(net::relay_end end, const net::body_source& body, http::body_kind framing);
   void finish(core::attempt_end end, bool abandoned);
+  core::verdict close(const core::attempt_report& report);
   attempt_next take_verdict(const core::verdict& v, core::grant& next);
   core::attempt_report report_of(core::attempt_end end);
   bool retryable_stop() const noexcept;

@@ -5,11 +5,18 @@
 
 #include "http/structured.hpp"
 #include "proxy/attempt.hpp"
+#include "proxy/batches.hpp"
 #include "proxy/intake.hpp"
+#include "proxy/keyed.hpp"
+#include "proxy/later.hpp"
 #include "proxy/session.hpp"
 
 namespace weir::proxy {
 namespace {
+
+using namespace std::chrono_literals;
+
+constexpr base::duration own_time = 30s;   // for a client's request to weir itself
 
 core::batch_facts facts_of(const exchange& x, const intake& read) {
   core::batch_facts f;
@@ -173,34 +180,67 @@ net::task<bool> admit(exchange& x, const intake& read, core::grant& grant) {
 }
 
 // From here on the client's leaving, the clock and grants find the batch.
-void enter(exchange& x) {
-  const auto& t = x.route_settings().timeout;
-  x.deadlines.begin({t.connect, t.progress, t.response, t.total}, x.in.loop.now());
-  x.owner->timer().set_action(&exchange::timer_fired, &x);
+void enter(exchange& x, const core::time_limits& limits) {
+  x.deadlines.begin(limits, x.in.loop.now());
+  x.timer->set_action(&exchange::timer_fired, &x);
   x.arm();
-  x.owner->client().on_departure(&exchange::client_departed, &x);
+  x.client->on_departure(&exchange::client_departed, &x);
   x.owner_number = x.in.waiting.enter(x.cell);
-  if (x.owner->client().peer_closed() || x.owner->client().broken()) exchange::client_departed(&x);
+  if (x.client->peer_closed() || x.client->broken()) exchange::client_departed(&x);
+}
+
+void leave(exchange& x) {
+  x.in.waiting.leave(x.owner_number);
+  x.client->on_departure(nullptr, nullptr);
+}
+
+core::time_limits limits_of(const config::route& r) {
+  return {r.timeout.connect, r.timeout.progress, r.timeout.response, r.timeout.total};
+}
+
+// The first with its key.
+net::task<void> carry_keyed(exchange& x, const intake& read) {
+  keyed_run run;
+  const bool claimed = co_await claim_key(x, read, run);
+  if (!claimed) co_return;
+  core::grant grant;
+  const bool granted = co_await admit(x, read, grant);
+  if (granted) co_await attempt_until_done(x, grant);
+  settle_key(x, run);
+}
+
+net::task<void> carry_own(exchange& x) {
+  take_own(x);
+  enter(x, {own_time, own_time, own_time, own_time});
+  co_await serve_own(x);
+  leave(x);
 }
 
 }  // namespace
 
 net::task<void> carry(exchange& x) {
+  if (x.head.path.starts_with(own_prefix)) {
+    co_await carry_own(x);
+    co_return;
+  }
   intake read;
   if (!take_in(x, read)) {
     co_await answer(x, read.bad, std::move(read.detail), base::duration{});
     co_return;
   }
-  enter(x);
+  enter(x, limits_of(x.route_settings()));
   if (x.stopped()) {
     co_await answer(x, x.stop_reason(), {}, {});
+  } else if (read.later) {
+    co_await take_for_later(x, read);
+  } else if (x.has_key && x.plan->keys) {
+    co_await carry_keyed(x, read);
   } else {
     core::grant grant;
     const bool granted = co_await admit(x, read, grant);
     if (granted) co_await attempt_until_done(x, grant);
   }
-  x.in.waiting.leave(x.owner_number);
-  x.owner->client().on_departure(nullptr, nullptr);
+  leave(x);
 }
 
 }  // namespace weir::proxy

@@ -145,11 +145,13 @@ void door::drain() {
 
 void door::abort_sessions() {
   for (session* s = sessions_; s; s = s->next) s->abort();
+  dispatcher_.abort();
 }
 
 void door::when_empty(std::function<void()> told) {
-  if (!sessions_) return told();
-  emptied_ = std::move(told);
+  auto then = [this, told = std::move(told)] { dispatcher_.when_empty(told); };
+  if (!sessions_) return then();
+  emptied_ = std::move(then);
 }
 
 }  // namespace weir::proxy

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "net/listener.hpp"
+#include "proxy/dispatcher.hpp"
 #include "proxy/hall.hpp"
 #include "proxy/session.hpp"
 
@@ -42,9 +43,10 @@ class door {
 
   void drain();  // idle connections go, others after their batch
   void abort_sessions();                             // drain_timeout passed
-  // Calls back when no session is left (at once if there is none).
+  // Calls back when no session and no attempt is left (at once if there is none).
   void when_empty(std::function<void()> told);
   void settle(const settlement& s) { hall_.waiting.deliver(s); }
+  dispatcher& durable() noexcept { return dispatcher_; }
 
   hall& in() noexcept { return hall_; }
   net::loop& loop() noexcept { return hall_.loop; }
@@ -70,6 +72,7 @@ class door {
   void close(acceptor& a);
 
   hall hall_;
+  dispatcher dispatcher_{hall_};
   connection_count connections_;
   std::list<acceptor> acceptors_;
   session* sessions_ = nullptr;

@@ -29,12 +29,30 @@ fault fault_of(core::deadline d, const exchange& x) {
 exchange::exchange(hall& h) : in(h), cell(h.loop) {}
 
 void exchange::begin(session& s, instant now) {
+  begin(now);
   owner = &s;
+  client = &s.client();
+  timer = &s.timer();
+}
+
+void exchange::begin(stored_run& run, net::timer& t, instant now) {
+  begin(now);
+  stored = &run;
+  timer = &t;
+}
+
+void exchange::begin(instant now) {
+  owner = nullptr;
+  client = nullptr;
+  timer = nullptr;
+  stored = nullptr;
+  keyed = nullptr;
   plan = in.plan;
   route = nullptr;
   for (std::string* text : {&request_head, &method, &tenant, &target, &host, &worker})
     text->clear();
   idempotent = has_key = is_head = expects_continue = false;
+  prefers_async = accepted = needs_key = false;
   keep_alive = client_minor_zero = response_begun = cut_short = client_lost = false;
   upload = net::body_source{};
   whole_body = {};
@@ -61,20 +79,20 @@ void exchange::stop(fault why) {
   stop_ = why;
   if (cell.now == verdict_cell::state::waiting) cell.now = verdict_cell::state::interrupted;
   cell.settled.ring();
-  owner->client().interrupt();
+  if (client) client->interrupt();
   if (worker_socket) worker_socket->interrupt();
 }
 
 void exchange::go_on() noexcept {
   stop_ = fault::none;
-  owner->client().clear_interrupts();
+  if (client) client->clear_interrupts();
 }
 
 core::deadlines::moved exchange::moved() const noexcept {
   return {upload_progress.last_progress, download_progress.last_progress};
 }
 
-void exchange::arm() { in.loop.timers().arm(owner->timer(), deadlines.next(moved())); }
+void exchange::arm() { in.loop.timers().arm(*timer, deadlines.next(moved())); }
 
 void exchange::timer_fired(void* context) {
   exchange& x = *static_cast<exchange*>(context);
@@ -86,7 +104,7 @@ void exchange::timer_fired(void* context) {
 // A reset means gone. A FIN means gone when part of the body can never come any more, or when the
 // route says so; else it is a half-close: the client still waits for its answer.
 bool exchange::client_has_left() const noexcept {
-  net::socket& c = owner->client();
+  net::socket& c = *client;
   if (c.broken()) return true;
   if (!c.peer_closed()) return false;
   if (route && route_settings().half_close == config::half_close_action::abort) return true;
@@ -117,14 +135,14 @@ void exchange::rewind_body() noexcept {
 }
 
 bool exchange::wants_copy() const noexcept {
-  return whole_body.empty() && upload.kind != http::body_kind::none &&
+  return !stored && whole_body.empty() && upload.kind != http::body_kind::none &&
          (idempotent || has_key || route_settings().retry.unsafe);
 }
 
 bool exchange::may_repeat(core::attempt_end end) const noexcept {
   const bool untouched = upload.taken == 0;
   const bool whole = upload.kind == http::body_kind::none || untouched || copy.keeping() ||
-                     !whole_body.empty();
+                     !whole_body.empty() || stored;
   const core::request_traits traits{idempotent, has_key, whole, response_begun};
   return core::may_repeat(traits, end, route_settings().retry);
 }

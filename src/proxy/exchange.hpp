@@ -21,6 +21,8 @@
 namespace weir::proxy {
 
 class session;
+struct stored_run;
+struct keyed_run;
 
 class exchange {
  public:
@@ -30,6 +32,8 @@ class exchange {
 
   // Before each request; keeps the input and the capacity of everything.
   void begin(session& s, instant now);
+  // Before an attempt of a durable batch: no client is there, the answer is kept.
+  void begin(stored_run& run, net::timer& t, instant now);
 
   // The batch cannot go on: whoever waits for it is woken. The first reason stands.
   void stop(fault why);
@@ -50,7 +54,11 @@ class exchange {
   const config::route& route_settings() const noexcept { return route->settings; }
 
   hall& in;
-  session* owner = nullptr;
+  session* owner = nullptr;                 // null, as the client: of a durable batch
+  net::socket* client = nullptr;
+  net::timer* timer = nullptr;
+  stored_run* stored = nullptr;             // of a durable batch
+  keyed_run* keyed = nullptr;               // the answer will be kept for its Idempotency-Key
   plan_ptr plan;
   const route_plan* route = nullptr;
 
@@ -63,6 +71,8 @@ class exchange {
   std::array<char, 32> id{};
   bool idempotent = false, has_key = false, is_head = false, expects_continue = false;
   bool keep_alive = false, client_minor_zero = false;
+  bool prefers_async = false, accepted = false;   // accepted: 202, its end is not this answer
+  bool needs_key = false;                   // weir makes the Idempotency-Key that the client lacks
 
   net::body_source upload;                  // from the client
   std::string_view whole_body;              // in `input`, when it came whole with the head
@@ -91,6 +101,7 @@ class exchange {
   bool reused_connection = false;
 
  private:
+  void begin(instant now);
   bool client_has_left() const noexcept;
   core::deadlines::moved moved() const noexcept;
   fault stop_ = fault::none;

@@ -5,6 +5,7 @@
 
 #include "http/structured.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tenants.hpp"
 
 namespace weir::proxy {
 namespace {
@@ -15,15 +16,6 @@ bool refuse(intake& read, fault why, std::string detail) {
   read.bad = why;
   read.detail = std::move(detail);
   return false;
-}
-
-// FNV-1a over a secret seed: tenants are spread over core's table, and strangers cannot aim.
-std::uint64_t hash_of(std::string_view text, std::uint64_t seed) {
-  if (text.empty()) return 0;
-  std::uint64_t h = 0xcbf29ce484222325ull ^ seed;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-  h ^= h >> 32;
-  return h ? h : 1;
 }
 
 bool find_route(exchange& x, intake& read) {
@@ -61,8 +53,9 @@ bool repeated(const exchange& x, field_name name) {
 bool take_key(exchange& x, intake& read) {
   const http::field* key = x.head.find(field_name::idempotency_key);
   if (!key) return true;
-  x.has_key = !repeated(x, field_name::idempotency_key) &&
-              http::parse_idempotency_key(key->value).has_value();
+  const auto text = http::parse_idempotency_key(key->value);
+  x.has_key = text && !repeated(x, field_name::idempotency_key);
+  if (x.has_key) read.key.assign(*text);
   return x.has_key || refuse(read, fault::bad_field,
                              "Idempotency-Key: expected it once, as a string of 1 to 255 visible "
                              "ASCII characters, quoted or bare");
@@ -100,7 +93,7 @@ void take_tenant(exchange& x, intake& read) {
   const std::string& name = x.route_settings().tenant_header;
   if (name.empty()) return;
   if (const http::field* f = x.head.find(std::string_view(name))) x.tenant.assign(f->value);
-  read.tenant_hash = hash_of(x.tenant, x.in.seed);
+  read.tenant_hash = tenant_hash(x.tenant, x.in.seed);
 }
 
 // RFC 9218 §4: what does not parse is ignored.
@@ -110,9 +103,51 @@ void take_priority(exchange& x, intake& read) {
   if (const auto p = http::parse_priority(f->value)) read.urgency = p->urgency;
 }
 
+// RFC 7240 §2: preferences may stand in several fields, and what cannot be honoured is ignored.
+void take_preference(exchange& x, intake& read) {
+  if (!x.plan->durable || x.route_settings().async == config::async_mode::never) return;
+  read.later = x.route_settings().async == config::async_mode::always;
+  for (const http::field& f : x.head.fields) {
+    if (f.known != field_name::prefer) continue;
+    const http::prefer p = http::parse_prefer(f.value);
+    x.prefers_async = x.prefers_async || p.respond_async;
+    if (p.wait_seconds) read.wait = std::chrono::seconds(*p.wait_seconds);
+  }
+  read.later = read.later || x.prefers_async;
+}
+
+// "https://a.example:443/b" and "https://a.example" have the same origin.
+std::string origin_of(std::string_view url) {
+  std::string text(url);
+  std::ranges::transform(text, text.begin(), [](char c) { return http::to_lower(c); });
+  const std::size_t authority = text.find("://");
+  if (authority == std::string::npos) return {};
+  text.resize(std::min(text.size(), text.find_first_of("/?#", authority + 3)));
+  const std::string_view usual = text.starts_with("https:") ? ":443" : ":80";
+  if (text.ends_with(usual)) text.resize(text.size() - usual.size());
+  return text;
+}
+
+bool take_callback(exchange& x, intake& read) {
+  const http::field* f = read.later ? x.head.find(std::string_view("Weir-Callback")) : nullptr;
+  if (!f) return true;
+  const std::string origin = origin_of(f->value);
+  const auto& allowed = x.route_settings().callback.allow;
+  const bool fits = !origin.empty() && f->value.find('@') == std::string_view::npos &&
+                    std::ranges::any_of(allowed, [&](const std::string& one) {
+                      return origin_of(one) == origin;
+                    });
+  if (!fits)
+    return refuse(read, fault::bad_field,
+                  "Weir-Callback: expected a URL with one of the origins that the route's "
+                  "callback.allow lists");
+  read.callback.assign(f->value);
+  return true;
+}
+
 void take_framing(exchange& x) {
   x.keep_alive = x.head.keep_alive;
-  x.upload.from = &x.owner->client();
+  x.upload.from = x.client;
   x.upload.kind = x.head.body;
   x.upload.left = x.head.content_length;
   x.upload.finished = x.head.body == http::body_kind::none;
@@ -144,12 +179,21 @@ void write_forwarded_head(exchange& x, std::string_view host) {
   f.host = host;
   f.changes = &x.route->request_edits;
   f.client_address = x.owner->peer();
-  f.client_tls = x.owner->client().is_tls();
+  f.client_tls = x.client->is_tls();
   f.client_trusted = x.owner->peer_trusted();
   f.batch_id = x.batch_id();
+  const std::string own_key = '"' + std::string(x.batch_id()) + '"';
+  if (x.needs_key) f.idempotency_key = own_key;
   f.traceparent = {trace, sizeof trace - 1};
   x.request_head.clear();
   http::write_request_head(f, x.request_head);
+}
+
+void take_own(exchange& x) {
+  constexpr std::uint64_t body_max = 64 * 1024;   // nothing there takes one
+  take_line(x);
+  take_framing(x);
+  x.upload.taken_max = body_max;
 }
 
 bool take_in(exchange& x, intake& read) {
@@ -160,6 +204,9 @@ bool take_in(exchange& x, intake& read) {
   if (!good) return false;
   take_tenant(x, read);
   take_priority(x, read);
+  take_preference(x, read);
+  if (!take_callback(x, read)) return false;
+  if (read.later) return true;   // its head waits for the body's size
   if (x.route_settings().rewrite.preserve_host) write_forwarded_head(x, {});
   return true;
 }

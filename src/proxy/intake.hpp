@@ -2,6 +2,7 @@
 // send on. Everything that waiting and attempts need is copied here, so that the input may go.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "proxy/exchange.hpp"
@@ -15,10 +16,17 @@ struct intake {
   double units = 0;
   std::uint8_t urgency = 3;
   instant deadline = base::never;
+  std::string key;                   // Idempotency-Key, without its quotes
+  bool later = false;                // asynchronous
+  std::optional<base::duration> wait;   // of an asynchronous one: for its answer
+  std::string callback;              // URL to tell of its end
 };
 
 // False: the request is refused, see `read`.
 bool take_in(exchange& x, intake& read);
+
+// The same for a request to weir itself, which has no route.
+void take_own(exchange& x);
 
 // The forwarded head without an attempt's lines; `host` replaces the client's unless it is empty.
 void write_forwarded_head(exchange& x, std::string_view host);

@@ -18,15 +18,18 @@
 #include "net/tls_server_context.hpp"
 #include "proxy/links.hpp"
 #include "proxy/pool_gate.hpp"
+#include "store/engine.hpp"
 #include "telemetry/access_log.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace weir::proxy {
 
+struct durable_tools;
+
 using counter_ptr = std::shared_ptr<telemetry::counter>;
 using histogram_ptr = std::shared_ptr<telemetry::histogram>;
 
-inline constexpr std::size_t outcomes = 7;       // of telemetry::outcome
+inline constexpr std::size_t outcomes = 8;       // of telemetry::outcome
 inline constexpr std::size_t attempt_ends = 8;   // of core::attempt_end
 enum class wait_outcome : std::uint8_t { granted, refused, expired, client_gone };
 inline constexpr std::size_t wait_outcomes = 4;
@@ -71,6 +74,8 @@ struct plan {
   config::limits limits;
   http::head_limits head_limits;
   std::shared_ptr<replay_budget> replay;
+  durable_tools* durable = nullptr;              // null: no state_dir
+  store::engine* keys = nullptr;                 // of Idempotency-Key; in memory without state_dir
   limit_counters hits;
   counter_ptr unrouted;                          // batches without a route
 };

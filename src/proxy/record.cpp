@@ -1,4 +1,5 @@
 // What remains of a batch: its counters, its durations, its line in the access log.
+#include "proxy/batches.hpp"
 #include "proxy/session.hpp"
 
 namespace weir::proxy {
@@ -22,9 +23,11 @@ void fill_times(const exchange& x, telemetry::access_record& r) {
 }
 
 void fill_names(const exchange& x, telemetry::access_record& r) {
-  r.listener = x.owner->listener().settings.name;
-  r.client = x.owner->peer();
-  r.tls = x.owner->listener().tls != nullptr;
+  if (x.owner) {
+    r.listener = x.owner->listener().settings.name;
+    r.client = x.owner->peer();
+    r.tls = x.owner->listener().tls != nullptr;
+  }
   r.reused = x.reused_connection;
   r.tenant = x.tenant;
   r.worker = x.worker;
@@ -78,11 +81,12 @@ std::string_view name(wait_outcome w) noexcept {
 }
 
 void record(exchange& x) {
-  const outcome how = x.failed == fault::none ? outcome::ok : describe(x.failed).outcome;
+  const outcome good = x.accepted ? outcome::accepted : outcome::ok;
+  const outcome how = x.failed == fault::none ? good : describe(x.failed).outcome;
   if (x.route) {
     x.route->batches[static_cast<std::size_t>(how)]->add(x.in.shard);
     x.route->pool->duration->observe(x.in.shard, x.in.loop.now() - x.head_read);
-  } else {
+  } else if (x.failed != fault::none || !x.head.path.starts_with(own_prefix)) {
     x.plan->unrouted->add(x.in.shard);
   }
   if (const counter_ptr* hit = limit_of(x)) (*hit)->add(x.in.shard);

@@ -6,6 +6,8 @@
 #include "http/problem.hpp"
 #include "http/structured.hpp"
 #include "proxy/attempt.hpp"
+#include "proxy/keyed_run.hpp"
+#include "proxy/stored_run.hpp"
 
 namespace weir::proxy {
 namespace {
@@ -43,7 +45,8 @@ void write_answer(exchange& x, const answer_kind& kind, std::string_view detail,
   p.detail = detail.empty() ? kind.title : detail;
   p.proxy_error = kind.proxy_error;
   if (x.route) p.batch_id = x.batch_id();
-  if (kind.status == 429 || kind.status == 503)
+  const bool again = kind.status == 409 && retry_after > base::duration{};
+  if (kind.status == 429 || kind.status == 503 || kind.status == 507 || again)
     p.retry_after_seconds = std::max(1, whole_seconds(retry_after));
   p.keep_alive = x.keep_alive;
   p.date = x.in.http_date();
@@ -62,7 +65,7 @@ void count_chunk_limit(exchange& x, const http::chunk_decoder& chunks) {
 net::task<void> answer(exchange& x, fault what, std::string detail, base::duration retry_after) {
   const answer_kind& kind = describe(what);
   x.failed = what;
-  if (kind.status == 0 || x.response_begun || x.client_lost) {
+  if (kind.status == 0 || x.response_begun || x.client_lost || !x.client) {
     x.keep_alive = false;
     co_return;
   }
@@ -72,17 +75,17 @@ net::task<void> answer(exchange& x, fault what, std::string detail, base::durati
   x.go_on();
   x.deadlines.begin({answer_timeout, answer_timeout, answer_timeout, answer_timeout},
                     x.in.loop.now());
-  x.owner->timer().set_action(&exchange::timer_fired, &x);
+  x.timer->set_action(&exchange::timer_fired, &x);
   x.arm();
   std::string out;
   write_answer(x, kind, detail, retry_after, out);
   const net::relay_end end =
-      co_await net::write_all(x.in.loop, x.owner->client(), out, x.download_progress);
+      co_await net::write_all(x.in.loop, *x.client, out, x.download_progress);
   if (end != net::relay_end::done) x.keep_alive = false;
 }
 
 net::task<void> linger(exchange& x) {
-  net::socket& client = x.owner->client();
+  net::socket& client = *x.client;
   const bool unread = !x.upload.finished || !x.upload.buffered.empty();
   if (client.broken() || x.failed == fault::client_gone || x.cut_short) {
     if (x.cut_short) client.reset_on_close();
@@ -94,7 +97,7 @@ net::task<void> linger(exchange& x) {
   x.go_on();
   const base::duration limit = x.plan->limits.linger_timeout;
   x.deadlines.begin({limit, limit, limit, limit}, x.in.loop.now());
-  x.owner->timer().set_action(&exchange::timer_fired, &x);
+  x.timer->set_action(&exchange::timer_fired, &x);
   x.arm();
   net::buffer discarded = x.in.relays.buffers.take();
   std::uint64_t left = x.plan->limits.linger_bytes_max;
@@ -139,6 +142,19 @@ net::task<attempt_next> attempt::relay_response() {
   const http::body_kind framing = write_head();
   x_.status = head_.status;
   x_.response_begun = true;
+  if (x_.keyed) x_.keyed->answer_begun(head_.status, out_);
+  net::body_source body = response_body();
+  net::body_sink sink{x_.client_lost ? nullptr : x_.client, framing, out_, 0};
+  if (!uploading_ && net::relay_at_once(loop_, body, sink, x_.download_progress,
+                                        answer_keeper()) == net::relay_end::done) {
+    x_.response_bytes = body.taken;
+    response_ended(net::relay_end::done, body, framing);
+    return net::task<attempt_next>::ready(attempt_next::finished);
+  }
+  return relay_on(std::move(body), sink);
+}
+
+net::body_source attempt::response_body() const {
   net::body_source body;
   body.from = &link_->socket;
   body.kind = head_.body;
@@ -147,14 +163,37 @@ net::task<attempt_next> attempt::relay_response() {
   body.buffered = response_.view();
   body.chunks = http::chunk_decoder({x_.plan->limits.chunk_line_bytes_max,
                                      x_.plan->limits.trailer_bytes_max});
-  net::body_sink sink{x_.client_lost ? nullptr : &x_.owner->client(), framing, out_, 0};
-  if (!uploading_ && net::relay_at_once(loop_, body, sink, x_.download_progress, nullptr) ==
-                         net::relay_end::done) {
-    x_.response_bytes = body.taken;
-    response_ended(net::relay_end::done, body, framing);
-    return net::task<attempt_next>::ready(attempt_next::finished);
+  return body;
+}
+
+net::body_keeper* attempt::answer_keeper() const noexcept {
+  if (x_.stored) return &x_.stored->body;
+  return x_.keyed ? x_.keyed->answer_keeper() : nullptr;
+}
+
+// A durable batch's answer goes to the store; one that breaks off is an attempt that failed.
+net::task<attempt_next> attempt::keep_response(core::grant& next) {
+  write_head();
+  x_.status = head_.status;
+  x_.stored->answer_begun(head_.status, out_);
+  net::body_source body = response_body();
+  net::body_sink nowhere;
+  const net::relay_end end = co_await relay_body(body, nowhere);
+  co_await stop_upload();
+  if (end == net::relay_end::done) {
+    x_.stored->whole = true;
+    response_ended(end, body, http::body_kind::length);
+    co_return attempt_next::finished;
   }
-  return relay_on(std::move(body), sink);
+  x_.deadlines.download_due(false);
+  if (!ticket_) {   // core was told already: a failing answer, without its body
+    part_with_link();
+    co_return attempt_next::finished;
+  }
+  failure_ = {attempt_end::failed, fault::worker_closed,
+              "its response broke off or broke its framing"};
+  const attempt_next then = co_await give_up(next);
+  co_return then;
 }
 
 net::task<attempt_next> attempt::relay_on(net::body_source body, net::body_sink sink) {
@@ -174,13 +213,13 @@ net::task<net::relay_end> attempt::relay_body(net::body_source& body, net::body_
   x_.deadlines.download_due(true);
   x_.arm();
   net::relay_end end = co_await net::relay(loop_, body, sink, x_.in.relays,
-                                           x_.download_progress, nullptr);
+                                           x_.download_progress, answer_keeper());
   // The client left, and the route lets the worker finish: the rest is read and thrown away.
   const bool finish = x_.route_settings().on_client_gone == config::gone_action::finish;
   if (end == net::relay_end::sink_failed && finish) {
     x_.client_lost = true;
     sink.to = nullptr;
-    end = co_await net::relay(loop_, body, sink, x_.in.relays, x_.download_progress, nullptr);
+    end = co_await net::relay(loop_, body, sink, x_.in.relays, x_.download_progress, answer_keeper());
   }
   count_chunk_limit(x_, body.chunks);
   if (body.wanted_pipe) x_.plan->hits.pipes->add(x_.in.shard);
@@ -192,6 +231,7 @@ net::task<net::relay_end> attempt::relay_body(net::body_source& body, net::body_
 void attempt::response_ended(net::relay_end end, const net::body_source& body,
                              http::body_kind framing) {
   if (x_.client_lost) x_.failed = fault::client_gone;
+  if (x_.keyed) x_.keyed->whole = end == net::relay_end::done;
   if (end == net::relay_end::done) {
     finish(attempt_end::succeeded, false);
     const bool clean = body.buffered.empty() && head_.body != http::body_kind::until_close;
@@ -217,8 +257,7 @@ void attempt::finish(attempt_end end, bool abandoned) {
   core::attempt_report report = report_of(end);
   report.may_retry = false;
   report.slot_abandoned = abandoned;
-  count(end);
-  ticket_.finish(report, loop_.now());
+  close(report);
   const core::batch_id batch = std::exchange(x_.batch, {});
   if (!abandoned) return;
   x_.worker_socket = nullptr;

@@ -111,6 +111,7 @@ std::string_view name(outcome o) noexcept {
     case outcome::failed: return "failed";
     case outcome::client_gone: return "client_gone";
     case outcome::cancelled: return "cancelled";
+    case outcome::accepted: return "accepted";
   }
   return "unknown";
 }

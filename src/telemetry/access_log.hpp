@@ -26,6 +26,7 @@ enum class outcome : std::uint8_t {
   failed,       // the worker's fault: 502
   client_gone,  // the client left before the answer's last byte
   cancelled,    // by an operator
+  accepted,     // an asynchronous batch is in the store: 202; its end gets a line of its own
 };
 std::string_view name(outcome) noexcept;
 

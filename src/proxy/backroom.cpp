@@ -1,0 +1,362 @@
+#include "proxy/backroom.hpp"
+
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/batch_ids.hpp"
+#include "proxy/tenants.hpp"
+
+namespace weir::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+store::unix_ms wall_ms() noexcept {
+  timespec t;
+  clock_gettime(CLOCK_REALTIME_COARSE, &t);
+  return std::int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1'000'000;
+}
+
+instant now() noexcept { return net::loop::read_clock(); }
+
+base::duration since(store::unix_ms then) noexcept {
+  return std::max<base::duration>(0ms, std::chrono::milliseconds(wall_ms() - then));
+}
+
+const pool_plan* pool_of(const plan& p, std::string_view name) {
+  const auto found = std::ranges::find(p.pools, name, &pool_plan::name);
+  return found == p.pools.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+backroom::backroom(store::engine& engine, unsigned loops, std::uint64_t tenant_seed, outlets out)
+    : engine_(engine), loops_(loops), tenant_seed_(tenant_seed), out_(std::move(out)) {}
+
+// --- the plan -----------------------------------------------------------------------------------
+
+void backroom::publish(plan_ptr p) {
+  {
+    const std::lock_guard held(lock_);
+    plan_ = std::move(p);
+  }
+  engine_.lanes([this](store::outcome<std::vector<store::lane_state>> lanes) {
+    if (!lanes) return;   // closing; a disk that cannot be read shows at the next batch
+    for (const store::lane_state& lane : *lanes) restore(lane);
+  });
+}
+
+// Batches of this room are not yet in any pool: those of a route that is new, or was gone.
+void backroom::restore(const store::lane_state& lane) {
+  std::shared_ptr<pool_gate> gate;
+  std::string route;
+  {
+    const std::lock_guard held(lock_);
+    if (stopped_ || lanes_.contains(lane.lane)) return;
+    const route_plan* const r = route_of(lane.pool, lane.route);
+    if (!r) return;
+    lanes_.insert(lane.lane);
+    gate = r->pool->gate;
+  }
+  gate->with(now(), [&](core::pool& p, instant t) {
+    core::lane_facts f;
+    f.lane = lane.lane;
+    f.route = p.route(lane.route);
+    f.tenant = lane.tenant;
+    f.tenant_hash = tenant_hash(lane.tenant, tenant_seed_);
+    f.batches = lane.batches;
+    f.bytes = lane.bytes;
+    f.units = lane.cost;
+    f.oldest = since(lane.oldest);
+    p.restore_lane(f, t);
+  });
+}
+
+const route_plan* backroom::route_of(std::string_view pool, std::string_view route) const {
+  if (!plan_) return nullptr;
+  for (const route_plan& r : plan_->routes)
+    if (r.settings.name == route && r.pool->name == pool) return &r;
+  return nullptr;
+}
+
+void backroom::stop() {
+  std::vector<std::pair<std::shared_ptr<pool_gate>, core::batch_id>> waiting;
+  {
+    const std::lock_guard held(lock_);
+    stopped_ = true;
+    for (auto e = entries_.begin(); e != entries_.end();) {
+      const bool waits = !e->second.busy;
+      if (waits) {
+        waiting.emplace_back(e->second.gate, e->second.place);
+        owners_.erase(e->second.what.id);
+      }
+      e = waits ? entries_.erase(e) : std::next(e);
+    }
+  }
+  for (const auto& [gate, place] : waiting) gate->cancel(place, now());
+}
+
+// --- into a pool --------------------------------------------------------------------------------
+
+std::uint64_t backroom::put(const store::batch& b, const std::shared_ptr<pool_gate>& gate) {
+  const std::uint64_t n = next_++;
+  const std::uint64_t owner = durable_owner | (n % loops_) << 56 | (n & 0xffffffffffffff);
+  entry& e = entries_[owner];
+  e.what = b;
+  e.what.fields.clear();
+  e.what.body.bytes.clear();
+  e.gate = gate;
+  owners_[b.id] = owner;
+  return owner;
+}
+
+void backroom::take_out(std::uint64_t owner) {
+  const std::lock_guard held(lock_);
+  const auto e = entries_.find(owner);
+  if (e == entries_.end()) return;
+  owners_.erase(e->second.what.id);
+  entries_.erase(e);
+}
+
+core::batch_facts backroom::facts_of(const store::batch& b, const route_plan& r) const {
+  core::batch_facts f;
+  f.route = r.core_route;
+  f.tenant = b.tenant;
+  f.tenant_hash = f.affinity = tenant_hash(b.tenant, tenant_seed_);
+  f.units = b.cost;
+  f.urgency = b.urgency;
+  f.retry = {.attempts = r.settings.async_retry.attempts,
+             .unsafe = true,
+             .on_timeout = true,
+             .backoff_base = r.settings.async_retry.backoff_base,
+             .backoff_max = r.settings.async_retry.backoff_max,
+             .bounces_max = r.settings.retry.bounces_max};
+  if (b.deadline) f.client_deadline = base::after(now(), std::chrono::milliseconds(
+                                                             *b.deadline - wall_ms()));
+  f.durable = true;
+  f.lane = b.lane;
+  f.place = b.seq;
+  f.tries = b.tries;
+  f.age = since(b.created);
+  f.stored_bytes = b.body.size;
+  return f;
+}
+
+// The route may be gone: the batch stays in the store until it comes back.
+void backroom::admit(store::batch b, bool loaded, base::duration delay) {
+  core::batch_facts facts;
+  std::shared_ptr<pool_gate> gate;
+  {
+    const std::lock_guard held(lock_);
+    const route_plan* const r = route_of(b.pool, b.route);
+    if (stopped_ || !r || owners_.contains(b.id)) return;
+    gate = r->pool->gate;
+    facts = facts_of(b, *r);
+    facts.owner = put(b, gate);
+    lanes_.insert(b.lane);
+  }
+  const auto label = hex_of(b.id);
+  facts.label = {label.data(), label.size()};
+  facts.loaded = loaded;
+  facts.delay = std::max(delay, base::duration(std::chrono::milliseconds(
+                                    std::max<store::unix_ms>(0, b.not_before - wall_ms()))));
+  facts.reserved = !loaded;
+  const core::admission a = gate->admit(facts, now());
+  const std::lock_guard held(lock_);
+  const auto e = entries_.find(facts.owner);
+  if (e == entries_.end()) return;
+  if (a.what == core::admission::kind::granted) {
+    e->second.place = a.batch;
+    return begin(facts.owner, e->second, a.grant);
+  }
+  if (a.what == core::admission::kind::queued) {
+    e->second.place = a.batch;
+    return;
+  }
+  owners_.erase(b.id);
+  entries_.erase(e);
+}
+
+void backroom::arrived(const store::batch& b, const store::added& where) {
+  store::batch known = b;
+  known.seq = where.seq;
+  known.lane = where.lane;
+  admit(std::move(known), false, {});
+}
+
+void backroom::requeued(const store::batch& b) { admit(b, false, {}); }
+
+void backroom::load(const std::string& pool, const core::load_order& order) {
+  engine_.load(order.lane, order.after, order.limit,
+               [this, pool, order](store::outcome<std::vector<store::batch>> got) {
+                 loaded(pool, order, std::move(got));
+               });
+}
+
+void backroom::loaded(const std::string& pool, const core::load_order& order,
+                      store::outcome<std::vector<store::batch>> got) {
+  std::shared_ptr<pool_gate> gate;
+  {
+    const std::lock_guard held(lock_);
+    const pool_plan* const p = plan_ ? pool_of(*plan_, pool) : nullptr;
+    if (!p || stopped_) return;
+    gate = p->gate;
+  }
+  const std::size_t count = got ? got->size() : 0;
+  const std::int64_t last = count ? got->back().seq : order.after;
+  if (got)
+    for (store::batch& b : *got) admit(std::move(b), true, {});
+  gate->with(now(), [&](core::pool& p, instant t) { p.loaded(order.lane, count, last, t); });
+}
+
+// --- attempts -----------------------------------------------------------------------------------
+
+// Under the lock: a post to a loop takes no other lock of ours.
+void backroom::begin(std::uint64_t owner, entry& e, const core::grant& g) {
+  e.busy = true;
+  out_.run(loop_of(owner),
+           {owner, e.what.id, e.what.pool, e.what.route, e.what.tries, e.gate, g});
+}
+
+void backroom::settle(const settlement& s) {
+  const std::lock_guard held(lock_);
+  const auto found = entries_.find(s.owner);
+  if (found == entries_.end()) return;
+  entry& e = found->second;
+  if (s.granted) {
+    e.place = s.grant.batch;
+    if (e.busy) e.held = s.grant;
+    else begin(s.owner, e, s.grant);
+    return;
+  }
+  const store::batch_id id = e.what.id;
+  owners_.erase(id);
+  entries_.erase(found);
+  if (s.why != core::refusal::deadline) return;   // weir is shutting down: it stays as it is
+  engine_.give_up(id, "deadline", "its Weir-Deadline passed while it waited", wall_ms(),
+                  [this, id](store::outcome<void>) { tell(id); });
+}
+
+void backroom::waits_again(std::uint64_t owner, std::uint32_t tries) {
+  std::shared_ptr<pool_gate> gate;
+  core::batch_id place;
+  {
+    const std::lock_guard held(lock_);
+    const auto e = entries_.find(owner);
+    if (e == entries_.end()) return;
+    e->second.busy = false;
+    e->second.what.tries = tries;
+    if (!stopped_) {
+      if (e->second.held) begin(owner, e->second, *std::exchange(e->second.held, std::nullopt));
+      return;
+    }
+    gate = e->second.gate;
+    place = e->second.place;
+    owners_.erase(e->second.what.id);
+    entries_.erase(e);
+  }
+  gate->cancel(place, now());
+}
+
+void backroom::ended(std::uint64_t owner, const store::batch_id& id) {
+  take_out(owner);
+  tell(id);
+}
+
+void backroom::put_back(const run_order& o, base::duration delay) {
+  store::batch again;
+  {
+    const std::lock_guard held(lock_);
+    const auto e = entries_.find(o.owner);
+    if (e == entries_.end()) return;
+    again = std::move(e->second.what);
+    owners_.erase(again.id);
+    entries_.erase(e);
+  }
+  o.gate->cancel(o.grant.batch, now());
+  o.gate->with(now(), [&](core::pool& p, instant t) { (void)p.reserve_durable(again.body.size, t); });
+  admit(std::move(again), false, delay);
+}
+
+void backroom::leave(const run_order& o) {
+  take_out(o.owner);
+  o.gate->cancel(o.grant.batch, now());
+  tell(o.id);
+}
+
+// --- the end of others --------------------------------------------------------------------------
+
+void backroom::cancelled(const store::batch& b) {
+  std::shared_ptr<pool_gate> gate;
+  std::optional<core::batch_id> place;
+  {
+    const std::lock_guard held(lock_);
+    const auto owner = owners_.find(b.id);
+    if (owner == owners_.end()) {
+      const route_plan* const r = route_of(b.pool, b.route);
+      if (r && lanes_.contains(b.lane)) gate = r->pool->gate;
+    } else if (entry& e = entries_.at(owner->second); e.busy) {
+      out_.interrupt(loop_of(owner->second), owner->second);
+    } else {
+      gate = e.gate;
+      place = e.place;
+      entries_.erase(owner->second);
+      owners_.erase(owner);
+    }
+  }
+  if (gate && place) gate->cancel(*place, now());
+  else if (gate)
+    gate->with(now(), [&](core::pool& p, instant t) {
+      p.unstored(b.lane, b.body.size, b.cost, t);
+    });
+  tell(b.id);
+}
+
+void backroom::tell(const store::batch_id& id) {
+  std::vector<std::function<void()>> all;
+  {
+    const std::lock_guard held(lock_);
+    const auto [first, last] = watchers_.equal_range(id);
+    for (auto w = first; w != last; ++w) all.push_back(std::move(w->second.told));
+    watchers_.erase(first, last);
+  }
+  for (const auto& told : all) told();
+}
+
+backroom::watch backroom::when_ended(const store::batch_id& id, std::function<void()> told) {
+  const std::lock_guard held(lock_);
+  watchers_.emplace(id, watcher{next_, std::move(told)});
+  return next_++;
+}
+
+void backroom::forget(const store::batch_id& id, watch w) {
+  const std::lock_guard held(lock_);
+  const auto [first, last] = watchers_.equal_range(id);
+  const auto found = std::find_if(first, last, [&](const auto& x) { return x.second.number == w; });
+  if (found != last) watchers_.erase(found);
+}
+
+// --- where it stands ----------------------------------------------------------------------------
+
+std::optional<core::queue_place> backroom::place(const store::batch& b) const {
+  std::shared_ptr<pool_gate> gate;
+  std::optional<core::batch_id> at;
+  {
+    const std::lock_guard held(lock_);
+    const auto owner = owners_.find(b.id);
+    if (owner != owners_.end()) {
+      gate = entries_.at(owner->second).gate;
+      at = entries_.at(owner->second).place;
+    } else if (const route_plan* const r = route_of(b.pool, b.route)) {
+      gate = r->pool->gate;
+    }
+  }
+  if (!gate) return std::nullopt;
+  return gate->with(now(), [&](core::pool& p, instant t) {
+    return at ? p.place(*at, t) : p.stored_place(b.lane, b.seq, t);
+  });
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,24 @@
+// Durable batches as clients and operators read them: JSON texts of one line. Pure.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "core/views.hpp"
+#include "store/records.hpp"
+
+namespace weir::proxy {
+
+std::string_view name(store::batch_state s) noexcept;
+std::optional<store::batch_state> parse_batch_state(std::string_view name) noexcept;
+
+// Of a 202.
+std::string accepted_json(const store::batch_id& id);
+
+// {"id","state","pool","route","tenant","attempts",…,"position","eta_seconds","history":[…]};
+// `place` while it waits.
+std::string batch_json(const store::batch& b, std::span<const store::attempt_note> history,
+                       const std::optional<core::queue_place>& place);
+
+}  // namespace weir::proxy

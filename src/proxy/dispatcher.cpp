@@ -1,0 +1,263 @@
+#include "proxy/dispatcher.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/ask.hpp"
+#include "proxy/attempt.hpp"
+#include "proxy/batch_ids.hpp"
+
+namespace weir::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr base::duration store_pause = 1s;   // before the store is asked again after it failed
+
+// The worker's answer says itself how the batch went.
+bool went_well(const stored_run& r) noexcept {
+  return r.end == core::attempt_end::succeeded && r.status < 400;
+}
+
+store::batch_state next_state(const stored_run& r, bool cut_off) noexcept {
+  using kind = core::verdict::kind;
+  if (cut_off || r.verdict.what == kind::granted || r.verdict.what == kind::waiting)
+    return store::batch_state::queued;
+  return went_well(r) ? store::batch_state::succeeded : store::batch_state::failed;
+}
+
+std::int64_t to_ms(base::duration d) noexcept {
+  return std::chrono::ceil<std::chrono::milliseconds>(d).count();
+}
+
+const route_plan* route_of(const plan& p, const run_order& o) {
+  const auto same = [&](const route_plan& r) {
+    return r.settings.name == o.route && r.pool->gate == o.gate;
+  };
+  const auto found = std::ranges::find_if(p.routes, same);
+  return found == p.routes.end() ? nullptr : &*found;
+}
+
+std::string outcome_of(const stored_run& r) {
+  if (r.verdict.why == core::refusal::poisoned) return "poisoned";
+  return std::string(core::name(r.end));
+}
+
+std::string detail_of(const stored_run& r) {
+  if (!r.detail.empty()) return r.detail;
+  return r.status ? "the worker answered " + std::to_string(r.status) : std::string{};
+}
+
+}  // namespace
+
+// --- the list of runs ---------------------------------------------------------------------------
+
+dispatcher::run::run(dispatcher& d, run_order o)
+    : home(d), order(std::move(o)), plan(d.hall_.plan), tools(plan->durable),
+      timer(&dispatcher::pause_over, this), woken(d.hall_.loop), next(d.runs_), link(&d.runs_) {
+  if (next) next->link = &next;
+  d.runs_ = this;
+}
+
+dispatcher::run::~run() {
+  *link = next;
+  if (next) next->link = link;
+  timer.disarm();
+}
+
+void dispatcher::begin(run_order o) { net::spawn(serve(std::make_unique<run>(*this, std::move(o)))); }
+
+void dispatcher::interrupt(std::uint64_t owner) {
+  for (run* r = runs_; r; r = r->next)
+    if (r->order.owner == owner) stop(*r, fault::cancelled);
+}
+
+void dispatcher::abort() {
+  for (run* r = runs_; r; r = r->next) stop(*r, fault::closing);
+}
+
+void dispatcher::stop(run& r, fault why) {
+  if (r.stopped == fault::none) r.stopped = why;
+  if (r.x) r.x->stop(why);
+  r.woken.ring();
+}
+
+void dispatcher::when_empty(std::function<void()> told) {
+  if (empty()) return told();
+  emptied_ = std::move(told);
+}
+
+// --- a run --------------------------------------------------------------------------------------
+
+net::task<void> dispatcher::serve(std::unique_ptr<run> r) {
+  const bool known = co_await attempt_until_over(*r);
+  if (known) r->tools->room.ended(r->order.owner, r->order.id);
+  r.reset();
+  if (empty() && emptied_) std::exchange(emptied_, nullptr)();
+}
+
+// True: the batch has ended, or cannot go on from here. Else it waits again.
+net::task<bool> dispatcher::attempt_until_over(run& r) {
+  for (;;) {
+    store::batch what;
+    const bool opened = co_await open(r, what);
+    if (!opened) co_return false;
+    core::grant next;
+    const bool at_once = co_await send(r, what, next);
+    store::finished_attempt how = co_await result_of(r, what);
+    const store::batch_state then = how.next;
+    r.order.tries = how.tries;
+    const bool written = co_await write_down(r, std::move(how));
+    if (then != store::batch_state::queued || !written) co_return true;
+    if (!at_once) {
+      const bool waits = r.kept.verdict.what == core::verdict::kind::waiting;
+      if (waits) r.tools->room.waits_again(r.order.owner, r.order.tries);
+      co_return !waits;
+    }
+    r.order.grant = next;
+  }
+}
+
+// The attempt's number, and the batch itself. False: nothing was opened, and the grant is given
+// back.
+net::task<bool> dispatcher::open(run& r, store::batch& what) {
+  r.route = route_of(*r.plan, r.order);
+  const target_ptr to = r.route ? r.route->pool->links->target(r.order.grant.worker) : nullptr;
+  if (r.stopped != fault::none || !to) {
+    const bool later = r.stopped == fault::none && r.route;   // the worker was just removed
+    later ? r.tools->room.put_back(r.order, {}) : r.tools->room.leave(r.order);
+    co_return false;
+  }
+  r.began_ms = hall_.wall_ms();
+  auto start = [&](store::done<store::opened_attempt> told) {
+    r.tools->engine.open_attempt(r.order.id, to->name, r.began_ms, std::move(told));
+  };
+  auto got = co_await ask<store::opened_attempt>(hall_.loop, start);
+  if (!got) {
+    refuse_opening(r, got.error());
+    co_return false;
+  }
+  r.kept.number = got->number;
+  what = std::move(got->what);
+  const bool readable = co_await open_body(r, what);
+  co_return readable;
+}
+
+// Cancelled, damaged or dropped meanwhile: nobody has to run it. A store that fails is asked again.
+void dispatcher::refuse_opening(run& r, const store::failure& why) {
+  const bool later = why.what == store::trouble::full || why.what == store::trouble::io;
+  if (later) return r.tools->room.put_back(r.order, store_pause);
+  r.tools->room.leave(r.order);
+}
+
+// A long body's file, checked whole: a worker must not get what was not sent.
+net::task<bool> dispatcher::open_body(run& r, const store::batch& what) {
+  r.body = {};
+  if (what.body.spool == 0) co_return true;
+  auto check = [&]() -> store::outcome<store::file> {
+    if (auto sound = r.tools->bodies->verify(what.body); !sound) return sound.error();
+    return r.tools->bodies->open(what.body);
+  };
+  auto opened = co_await r.tools->files.run(hall_.loop, check);
+  if (opened) {
+    r.body = std::move(*opened);
+    co_return true;
+  }
+  const store::failure why = opened.error();
+  r.tools->room.leave(r.order);
+  r.tools->engine.give_up(r.order.id, "damaged", why.detail, hall_.wall_ms(),
+                          [room = &r.tools->room, id = r.order.id](store::outcome<void>) {
+                            room->tell(id);
+                          });
+  co_return false;
+}
+
+// True: `next` is a grant to go on with at once.
+net::task<bool> dispatcher::send(run& r, const store::batch& what, core::grant& next) {
+  r.x = hall_.take_exchange();
+  prepare(r, what);
+  if (r.stopped != fault::none) r.x->stop(r.stopped);
+  attempt_next then;
+  {
+    attempt a(*r.x, r.order.grant);
+    then = co_await a.run(next);
+  }
+  co_return then == attempt_next::granted;
+}
+
+void dispatcher::prepare(run& r, const store::batch& what) {
+  exchange& x = *r.x;
+  const instant now = hall_.loop.now();
+  r.kept.begin(r.tools->bodies,
+               {r.plan->limits.inline_bytes_max, r.plan->limits.result_bytes_max});
+  x.begin(r.kept, r.timer, now);
+  x.plan = r.plan;
+  x.route = r.route;
+  x.batch = r.order.grant.batch;
+  x.method = what.method;
+  x.target = what.target;
+  x.tenant = what.tenant;
+  x.id = hex_of(what.id);
+  x.has_key = true;
+  x.is_head = what.method == "HEAD";
+  x.request_head = what.fields;
+  x.upload.kind = what.body.size > 0 ? http::body_kind::length : http::body_kind::none;
+  x.upload.left = what.body.bytes.size();
+  x.upload.buffered = what.body.bytes;
+  x.upload.finished = what.body.bytes.empty();
+  if (r.body) x.upload.file = {r.body.descriptor(), 0, what.body.size};
+  const auto& t = x.route_settings().timeout;
+  x.deadlines.begin({t.connect, t.progress, t.response, t.total}, now);
+  r.timer.set_action(&exchange::timer_fired, &x);
+  x.arm();
+}
+
+// What the store is told; the answer's file is durable before it is named.
+net::task<store::finished_attempt> dispatcher::result_of(run& r, const store::batch& what) {
+  const exchange& x = *r.x;
+  stored_run& kept = r.kept;
+  const bool cut_off = x.stop_reason() == fault::closing;
+  store::finished_attempt how;
+  how.id = r.order.id;
+  how.note = {kept.number, x.worker, r.began_ms, hall_.wall_ms(), outcome_of(kept),
+              detail_of(kept)};
+  how.next = next_state(kept, cut_off);
+  how.tries = cut_off ? r.order.tries : kept.verdict.tries;
+  how.not_before = hall_.wall_ms() + to_ms(kept.verdict.delay);
+  if (how.next != store::batch_state::queued) record(*r.x);
+  r.timer.set_action(&dispatcher::pause_over, &r);
+  r.timer.disarm();
+  hall_.give_back(std::move(r.x));
+  if (how.next == store::batch_state::queued || kept.status == 0) co_return how;
+  store::response answer{static_cast<std::uint16_t>(kept.status), how.note.worker, kept.fields, {}};
+  auto finish = [&] { return kept.body.finish(); };
+  auto body = co_await r.tools->files.run(hall_.loop, finish);
+  if (body) answer.body = std::move(*body);
+  answer.cut = !body || !kept.whole || kept.body.too_large();
+  how.answer = std::move(answer);
+  co_return how;
+}
+
+// Until it is durable; only a shutdown goes before that, and then the attempt counts as cut off.
+net::task<bool> dispatcher::write_down(run& r, store::finished_attempt how) {
+  for (;;) {
+    auto start = [&](store::done<void> told) {
+      r.tools->engine.end_attempt(how, std::move(told));
+    };
+    const auto written = co_await ask<void>(hall_.loop, start);
+    if (written) co_return true;
+    const store::trouble what = written.error().what;
+    const bool again = what == store::trouble::full || what == store::trouble::io;
+    if (!again || r.stopped == fault::closing) co_return false;
+    co_await pause(r, store_pause);
+  }
+}
+
+net::task<void> dispatcher::pause(run& r, base::duration how_long) {
+  hall_.loop.timers().arm(r.timer, base::after(hall_.loop.now(), how_long));
+  co_await r.woken;
+}
+
+void dispatcher::pause_over(void* context) { static_cast<run*>(context)->woken.ring(); }
+
+}  // namespace weir::proxy

@@ -1,0 +1,19 @@
+// How tenants are told apart in core: by a number made of the name.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace weir::proxy {
+
+// FNV-1a over a secret seed: tenants are spread over core's table, and strangers cannot aim. 0 for
+// the anonymous one alone.
+inline std::uint64_t tenant_hash(std::string_view name, std::uint64_t seed) noexcept {
+  if (name.empty()) return 0;
+  std::uint64_t h = 0xcbf29ce484222325ull ^ seed;
+  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
+  h ^= h >> 32;
+  return h ? h : 1;
+}
+
+}  // namespace weir::proxy
