@@ -4,11 +4,14 @@
 #include <array>
 #include <utility>
 
+#include "net/file.hpp"
+
 namespace weir::net {
 namespace {
 
 constexpr std::size_t runs_max = 16;   // runs of body gathered into one write
 constexpr unsigned rounds_per_turn = 8;   // reads and writes before other connections get a turn
+constexpr std::uint64_t sendfile_bytes_max = 256 * 1024;   // at once; a cold disk blocks the loop
 constexpr std::uint64_t splice_bytes_min = 64 * 1024;   // less is copied sooner than spliced
 
 // What one write sends: the head once, then runs of body, each in its chunk if the sink is chunked.
@@ -133,6 +136,7 @@ std::span<char> room_for(const body_source& s, const buffer& b) {
 // Fills source.buffered from the socket; done also at the end of an until_close body.
 task<relay_end> fill(loop& l, body_source& s, buffer& b, buffer_pool& buffers,
                      relay_progress& progress) {
+  if (!s.from) co_return relay_end::source_closed;
   for (;;) {
     if (!s.from->readable().await_ready()) {
       b.release();
@@ -165,8 +169,9 @@ void stash(body_source& s, const buffer& room) {
 }
 
 bool may_splice(const body_source& s, const body_sink& k, const body_keeper* keeper) noexcept {
-  return !keeper && k.to && !k.to->is_tls() && !s.from->is_tls() && s.buffered.empty() &&
-         s.kind == http::body_kind::length && k.kind == http::body_kind::length &&
+  const bool plain = s.from && k.to && !s.from->is_tls() && !k.to->is_tls();
+  return !keeper && plain && s.buffered.empty() && s.kind == http::body_kind::length &&
+         k.kind == http::body_kind::length &&
          s.left >= splice_bytes_min && s.taken + s.left <= s.taken_max && !s.wanted_pipe;
 }
 
@@ -208,8 +213,85 @@ task<relay_end> splice_rest(loop& l, body_source& s, body_sink& sink, pipe& thro
   co_return relay_end::done;
 }
 
+// A chunk has to be announced, and TLS encrypts: those are copied, and so is what fits in a buffer.
+bool may_send_file(const body_source& s, const body_sink& k, std::size_t copied_max) noexcept {
+  return k.head.empty() && s.replay.empty() && s.file.left > copied_max && !k.to->is_tls() &&
+         k.kind != http::body_kind::chunked;
+}
+
+bool pass(body_source::file_part& f, std::size_t n) noexcept {
+  f.offset += n;
+  f.left -= n;
+  return n > 0;
+}
+
+// One step of the file's way through the kernel; done also when the sink has no room by now.
+relay_end send_file_step(loop& l, body_source::file_part& f, body_sink& sink,
+                         relay_progress& progress) {
+  const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(f.left, sendfile_bytes_max));
+  const io w = sink.to->try_send_file(f.fd, f.offset, bytes);
+  if (w.what == io::kind::end) return relay_end::file_failed;
+  if (w.what == io::kind::failed) return relay_end::sink_failed;
+  if (pass(f, w.bytes)) progress.last_progress = l.now();
+  sink.sent += w.bytes;
+  return relay_end::done;
+}
+
+// What comes in front of the file, and as much of it as fits in a buffer, unless the file is worth
+// sending through the kernel.
+task<relay_end> copy_file_step(loop& l, body_source& s, body_sink& sink, buffer_pool& buffers,
+                               relay_progress& progress) {
+  gathered out(sink.kind, std::exchange(sink.head, {}), nullptr);
+  if (!s.replay.empty()) out.add_replay(std::exchange(s.replay, {}));
+  buffer b;
+  if (!may_send_file(s, sink, buffers.bytes())) {
+    b = buffers.take();
+    const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(s.file.left, b.size()));
+    const std::int64_t n = read_at(s.file.fd, s.file.offset, b.span().first(room));
+    if (n <= 0) co_return relay_end::file_failed;
+    pass(s.file, static_cast<std::size_t>(n));
+    out.add_replay({b.data(), static_cast<std::size_t>(n)});
+  }
+  if (s.complete()) out.add_end();
+  const relay_end end = co_await send(l, sink, out, progress);
+  co_return end;
+}
+
+task<relay_end> file_step(loop& l, body_source& s, body_sink& sink, buffer_pool& buffers,
+                          relay_progress& progress) {
+  if (!may_send_file(s, sink, buffers.bytes()))
+    return copy_file_step(l, s, sink, buffers, progress);
+  return task<relay_end>::ready(send_file_step(l, s.file, sink, progress));
+}
+
+// The head, the replayed prefix and the file's part, up to what comes from the socket; the body's
+// end too when nothing does.
+task<relay_end> move_file(loop& l, body_source& s, body_sink& sink, buffer_pool& buffers,
+                          relay_progress& progress) {
+  progress.waits_for_source = false;
+  for (unsigned round = 1; s.file.left > 0; ++round) {
+    if (round % rounds_per_turn == 0) co_await yield{l};
+    const wake woken = co_await sink.to->writable();
+    if (woken == wake::interrupted) co_return relay_end::interrupted;
+    const relay_end end = co_await file_step(l, s, sink, buffers, progress);
+    if (end != relay_end::done) co_return end;
+  }
+  co_return relay_end::done;
+}
+
+// Nobody wants it.
+void drop_stored(body_source& s) noexcept {
+  s.replay = {};
+  s.file.left = 0;
+}
+
 task<relay_end> move_body(loop& l, body_source& source, body_sink& sink, relay_stock& stock,
                           buffer& room, relay_progress& progress, body_keeper* keeper) {
+  if (!sink.to) drop_stored(source);
+  if (source.file.left > 0) {
+    const relay_end stored = co_await move_file(l, source, sink, stock.buffers, progress);
+    if (stored != relay_end::done || source.finished) co_return stored;
+  }
   std::string_view head = std::exchange(sink.head, {});
   for (unsigned round = 1;; ++round) {
     if (round % rounds_per_turn == 0) co_await yield{l};
@@ -244,7 +326,8 @@ iovec run_of(std::string_view bytes) noexcept {
 
 // What is left of a body that needs no further read and no framing; nothing: it does.
 std::optional<std::string_view> rest_at_hand(const body_source& s, const body_sink& k) noexcept {
-  if (!k.to || !s.replay.empty() || k.kind == http::body_kind::chunked) return std::nullopt;
+  const bool stored = !s.replay.empty() || s.file.left > 0;
+  if (!k.to || stored || k.kind == http::body_kind::chunked) return std::nullopt;
   if (s.finished) return std::string_view{};
   const bool whole = s.kind == http::body_kind::length && s.left <= s.buffered.size() &&
                      s.taken + s.left <= s.taken_max;

@@ -28,11 +28,18 @@ class body_keeper {
 
 // A body as it arrives. State lives here, so that a relay that stopped can go on elsewhere.
 struct body_source {
-  socket* from = nullptr;
+  // A part that lies in a file: body bytes, no framing. The descriptor is the caller's.
+  struct file_part {
+    int fd = -1;
+    std::uint64_t offset = 0, left = 0;
+  };
+
+  socket* from = nullptr;            // may be null when all of it is in the parts below
   http::body_kind kind = http::body_kind::none;
   std::uint64_t left = 0;            // kind length: bytes of body still to come
   http::chunk_decoder chunks{};      // kind chunked
   std::string_view replay;           // body bytes (no framing) to send before all others
+  file_part file;                    // sent after `replay`, and before what follows
   std::string_view buffered;         // bytes read already, framing included; may hold more than
                                      // the body (then the rest stays here)
   std::string overread;              // what a relay read beyond a chunked body's end
@@ -41,7 +48,7 @@ struct body_source {
   std::uint64_t taken_max = ~std::uint64_t{0};   // one more ends the relay with too_large
   bool wanted_pipe = false;          // it was copied because all pipes were taken
 
-  bool complete() const noexcept { return finished && replay.empty(); }
+  bool complete() const noexcept { return finished && replay.empty() && file.left == 0; }
 };
 
 struct body_sink {
@@ -56,6 +63,7 @@ enum class relay_end : std::uint8_t {
   done,            // the body is through, its end said to the sink
   source_closed,   // before the body's end
   source_failed,   // read error
+  file_failed,     // the source's file cannot be read, or is shorter than was said
   source_bad,      // broken chunked framing
   too_large,       // taken_max passed
   sink_failed,     // write error, or the peer closed
@@ -79,7 +87,7 @@ std::optional<relay_end> relay_at_once(loop& l, body_source& source, body_sink& 
                                        relay_progress& progress, body_keeper* keeper);
 
 // Sends sink.head and then the body. `keeper` may be null. A long rest of known length between two
-// plain sockets moves through a pipe, uncopied.
+// plain sockets moves through a pipe, uncopied, and so does a long part in a file to a plain one.
 task<relay_end> relay(loop& l, body_source& source, body_sink& sink, relay_stock& stock,
                       relay_progress& progress, body_keeper* keeper);
 

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "net/file.hpp"
 
 namespace weir::net {
 
@@ -87,6 +90,12 @@ base::error_code last_error() { return {errno, boost::system::system_category()}
 
 io failed(base::error_code e) { return {io::kind::failed, 0, e}; }
 
+// Which of the two a failed sendfile(2) blames: these say nothing of a socket.
+bool blames_file(int error) noexcept {
+  return error == EIO || error == EINVAL || error == EBADF || error == EOVERFLOW ||
+         error == ESPIPE;
+}
+
 void set(int fd, int level, int option, int value) {
   setsockopt(fd, level, option, &value, sizeof value);
 }
@@ -158,6 +167,18 @@ io socket::try_splice_out(pipe& from) {
   const io r = spliced(n, watch_->writable);
   from.held -= r.bytes;
   return r;
+}
+
+io socket::try_send_file(int file, std::uint64_t offset, std::size_t max) {
+  const call_plan plan = plan_of(kernel_call::send);
+  const file_call_plan reading = plan_of(file_call::read);
+  if (reading.error) return {io::kind::end, 0, {}};
+  const std::size_t bytes = std::min({max, plan.bytes_max, reading.bytes_max});
+  auto at = static_cast<off_t>(offset);
+  const ssize_t n = plan.error ? break_off(watch_->fd, plan.error)
+                               : ::sendfile(watch_->fd, file, &at, bytes);
+  if (n < 0 && blames_file(errno)) return {io::kind::end, 0, {}};
+  return spliced(n, watch_->writable);
 }
 
 io socket::read_tls(std::span<char> into) {

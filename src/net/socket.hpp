@@ -48,6 +48,9 @@ class socket {
   // all that it holds out of it.
   io try_splice_in(pipe& to, std::size_t max);
   io try_splice_out(pipe& from);
+  // Sends at most `max` bytes of a file that start at `offset` to a plain socket, without copying
+  // them. end: the file ends there, or cannot be read.
+  io try_send_file(int file, std::uint64_t offset, std::size_t max);
   // One step of the TLS handshake: done (bytes is 0) when it is complete. A blocked one says in
   // `handshake_writes` which side to wait for.
   io try_handshake(bool as_client);

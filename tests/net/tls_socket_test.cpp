@@ -1,66 +1,20 @@
 // net::socket under TLS, both ends on one loop, with certificates made for the test.
-#include <openssl/ssl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <array>
 #include <catch2/catch.hpp>
-#include <memory>
 #include <string>
 
-#include "loop_fixture.hpp"
-#include "net/socket.hpp"
-#include "net/tls_client_context.hpp"
-#include "net/tls_server_context.hpp"
-#include "test_certificates.hpp"
+#include "tls_fixture.hpp"
 
 namespace {
 
 using namespace weir;
 using net::io;
 using net::wake;
-
-const bool no_pipe_signals = [] { return ::signal(SIGPIPE, SIG_IGN) != SIG_ERR; }();
-
-struct tls_pair {
-  explicit tls_pair(net::loop& l, bool client_trusts = true, int buffer_bytes = 0)
-      : pair(buffer_bytes) {
-    const auto who = test::make_identity({"DNS:worker.test"});
-    const auto stranger = test::make_identity({"DNS:worker.test"});
-    const auto pem = folder.write("cert.pem", who.certificate_pem());
-    server = *net::make_tls_server({pem, folder.write("key.pem", who.key_pem()), {}});
-    const auto ca = client_trusts ? pem : folder.write("other.pem", stranger.certificate_pem());
-    client = *net::tls_client_context::make({ca, {}, {}, true});
-    near.open(l, pair.near), far.open(l, pair.far);
-    SSL* s = SSL_new(client->handle());
-    REQUIRE(net::prepare_client_ssl(s, "worker.test"));
-    SSL_set_fd(s, pair.near);
-    near.secure(s);
-    far.secure(net::accept_session(server, pair.far));
-  }
-  test::scratch_folder folder;
-  test::socket_pair pair;
-  net::tls_context server;
-  std::shared_ptr<const net::tls_client_context> client;
-  net::socket near, far;   // near is the client
-};
-
-net::task<void> shake(net::socket& s, bool as_client, io& last, bool& ended) {
-  for (;;) {
-    last = s.try_handshake(as_client);
-    if (last.what != io::kind::blocked) break;
-    if (s.handshake_writes()) (void)co_await s.writable();
-    else (void)co_await s.readable();
-  }
-  ended = true;
-}
-
-net::task<void> shake_both(net::loop& l, tls_pair& t, io& near, io& far) {
-  bool near_ended = false, far_ended = false;
-  net::spawn(shake(t.near, true, near, near_ended));
-  net::spawn(shake(t.far, false, far, far_ended));
-  co_await test::turn_until(l, [&] { return near_ended && far_ended; });
-}
+using test::shake_both;
+using test::shake;
+using test::tls_pair;
 
 io write(net::socket& s, std::string_view text) {
   const iovec v{const_cast<char*>(text.data()), text.size()};
