@@ -11,6 +11,8 @@
 
 #include "core/attempts.hpp"
 #include "core/cost_model.hpp"
+#include "core/depot.hpp"
+#include "core/poison.hpp"
 #include "core/retry.hpp"
 #include "core/types.hpp"
 #include "core/waiting_queue.hpp"
@@ -59,6 +61,18 @@ class short_label {
   std::uint8_t size_ = 0;
 };
 
+// What durable batches have beside, and those that failed: few, so that the others stay small.
+struct batch_extra {
+  static constexpr std::uint32_t none = ~0u;
+  failure_record failures;
+  batch_id batch;
+  instant entered{};                  // the pool
+  std::uint32_t lane = depot::none;   // slot in the depot; none: not durable
+  std::uint32_t backoffs = 0;
+  std::uint64_t stored_bytes = 0;
+  bool durable() const noexcept { return lane != depot::none; }
+};
+
 struct batch {
   batch() noexcept {}  // not `= default`: that would have value-initialisation zero it first
 
@@ -85,6 +99,7 @@ struct batch {
   bool charged = false;   // the last grant was charged to its tenant
   worker_id last_worker;  // of the last attempt that ended
   attempt_end last_end{};
+  std::uint32_t extra = batch_extra::none;  // in the pool's table, when it needs one
   duration last_ran{};
   failed_on avoid;
   short_label label;

@@ -40,15 +40,15 @@ double cost_model::seconds_now(std::uint32_t route, const cost_estimate& e) cons
   return bounded_exp(predict(route, e));
 }
 
-void cost_model::waits(std::uint32_t route, const cost_estimate& e, int sign) noexcept {
+void cost_model::waits(std::uint32_t route, const cost_estimate& e, std::int64_t n) noexcept {
   if (route >= routes_.size()) {
-    waiting_unrouted_ += sign;
+    waiting_unrouted_ += n;
     return;
   }
   backlog& b = routes_[route].waiting;
-  (e.has_units ? b.with_units : b.without) += sign;
+  (e.has_units ? b.with_units : b.without) += n;
   // Sums of doubles drift; when nothing is left is the moment to start anew.
-  const double units = b.units + sign * e.units;
+  const double units = b.units + static_cast<double>(n) * e.units;
   b.units = b.with_units == 0 ? 0 : std::max(0.0, units);
 }
 

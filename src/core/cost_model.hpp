@@ -58,8 +58,8 @@ class cost_model {
   // What `e` would be by what is known now.
   double seconds_now(std::uint32_t route, const cost_estimate& e) const noexcept;
 
-  // Keeps count of what waits: a batch with that estimate began (1) or ceased (-1) to wait.
-  void waits(std::uint32_t route, const cost_estimate& e, int sign) noexcept;
+  // Keeps count of what waits: `n` batches of that estimate began, or ceased (-n), to wait.
+  void waits(std::uint32_t route, const cost_estimate& e, std::int64_t n) noexcept;
   // The sum of seconds_now() over what waits. O(routes).
   double waiting_seconds() const noexcept;
 

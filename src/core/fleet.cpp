@@ -251,7 +251,15 @@ void fleet::failed(worker_id id, instant now, attempt_end how) {
   if (!w) return;
   ++w->failures;
   w->last_failure = how;
-  if (ejection_.failed(id.index, now)) take_ejections(now);
+  const bool news = ejection_.failed(id.index, now);
+  if (ejection_.failures_in_row(id.index) <= 1) w->streak_began = now;
+  if (news) take_ejections(now);
+}
+
+void fleet::refund(worker_id id, std::uint32_t count, instant failed, instant now) {
+  const worker* w = workers_.find(id);
+  if (!w || failed < w->streak_began) return;
+  if (ejection_.refund(id.index, count, now)) take_ejections(now);
 }
 
 // Brings the workers whose ejection began or ended, and the outage, to everybody's knowledge.

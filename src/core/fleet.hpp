@@ -57,6 +57,8 @@ struct worker {
   instant ramp_began{};        // slow start, while `ramping`
   instant rest_until{};        // while `resting`
   instant state_since;
+  instant proven = instant::min();   // a batch succeeded on it, last
+  instant streak_began{};            // the failures in a row that ejection counts
   instant full_since{}, freed_at{};  // its open slots were all taken; one of them became free
   worker_state shown = worker_state::checking;  // last told of; never saturated
   bool ramping = false, resting = false;
@@ -94,10 +96,19 @@ class fleet {
     worker* w = workers_.find(id);
     if (!w) return;
     ++w->successes;
+    w->proven = now;
     w->refusals = 0;
     if (ejection_.succeeded(id.index, now)) take_ejections(now);
   }
   void failed(worker_id id, instant now, attempt_end how = attempt_end::failed);
+  // `count` failures, the last one at `failed`, were a batch's fault. Those that a success wiped
+  // out since are no longer counted, and not taken back.
+  void refund(worker_id id, std::uint32_t count, instant failed, instant now);
+  // A batch succeeded on it, last; instant::min() when none did or it has left.
+  instant proven(worker_id id) const noexcept {
+    const worker* w = workers_.find(id);
+    return w ? w->proven : instant::min();
+  }
   // The settings given to the constructor changed in place.
   void reconfigured(bool new_policy, instant now);
 

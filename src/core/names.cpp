@@ -47,6 +47,8 @@ std::string_view name(refusal r) noexcept {
       return "cancelled";
     case refusal::closing:
       return "closing";
+    case refusal::poisoned:
+      return "poisoned";
   }
   return "unknown";
 }

@@ -30,6 +30,10 @@ std::uint32_t pool::route(std::string_view name) {
 admission pool::admit(const batch_facts& facts, instant now) {
   state& s = *s_;
   admission a;
+  if (facts.durable) {
+    s.admit_durable(facts, a, now);
+    return a;
+  }
   if (const refusal why = s.turn_away(facts, now); why != refusal::none) {
     s.refuse(a, why, now);
     return a;
@@ -66,7 +70,7 @@ verdict pool::finish(batch_id id, const attempt_report& report, instant now) {
   s.settle(now);
   s.finishing = {};
   if (v.what == verdict::kind::waiting && b->stage == batch_stage::running)
-    v = state::granted(s.grant_of(id, *b));
+    v.what = verdict::kind::granted, v.grant = s.grant_of(id, *b);
   return v;
 }
 
@@ -91,7 +95,7 @@ void pool::release_slot(worker_id worker, batch_id batch, instant now) {
 
 void pool::held_bytes(batch_id id, std::uint64_t bytes) {
   batch* b = s_->batches.find(id);
-  if (!b) return;
+  if (!b || s_->is_durable(*b)) return;
   if (b->waits()) s_->waiting_bytes += bytes - b->held_bytes;
   b->held_bytes = bytes;
 }
@@ -167,6 +171,7 @@ void pool::resume(instant now) {
 
 void pool::wind_down(instant now) {
   s_->winding_down = true;
+  s_->evict_durable(now);
   s_->settle(now);
 }
 
@@ -179,6 +184,7 @@ void pool::close(instant now) {
 void pool::expire(instant now) {
   state& s = *s_;
   s.fleet.expire(now);
+  s.depot.expire(now);
   s.expire_waits(now);
   if (s.hopeless_from() <= now) s.evict_all(refusal::closing, now);
   s.settle(now);
@@ -187,7 +193,7 @@ void pool::expire(instant now) {
 
 instant pool::next_deadline() const noexcept {
   const state& s = *s_;
-  instant due = s.fleet.next_deadline();
+  instant due = std::min(s.fleet.next_deadline(), s.depot.next_deadline());
   if (!s.wait_ends.empty()) due = std::min(due, std::min(s.wait_ends.top_key(), s.hopeless_from()));
   if (s.scaling && !s.closed) due = std::min(due, s.scaling->next_deadline());
   return due;

@@ -44,6 +44,24 @@ class pool {
   void held_bytes(batch_id batch, std::uint64_t bytes);
   std::optional<queue_place> place(batch_id batch, instant now) const;
 
+  // --- durable batches (depot.hpp) --------------------------------------------------------------
+  // A batch's way: reserve_durable, its record is written, admit with facts.reserved. From then on
+  // the pool counts it until it leaves: refused, done, failed, cancelled, evicted or unstored.
+  // admit, loaded, load_failed and unstored are called on one thread, in the store's order.
+  refusal reserve_durable(std::uint64_t bytes, instant now);
+  void release_durable(std::uint64_t bytes);   // its record was not written after all
+  // At the start, before anything is admitted.
+  void restore_lane(const lane_facts& lane, instant now);
+  // `got` batches of a load_order were read, the last at `last_place`, and admitted with
+  // facts.loaded. Fewer than its limit: that was all.
+  void loaded(std::uint32_t lane, std::size_t got, std::int64_t last_place, instant now);
+  void load_failed(std::uint32_t lane, instant now);   // it is ordered again later
+  // One that was on disk only was cancelled or set aside.
+  void unstored(std::uint32_t lane, std::uint64_t bytes, double units, instant now);
+  // Of one on disk only, about.
+  std::optional<queue_place> stored_place(std::uint32_t lane, std::int64_t place,
+                                          instant now) const;
+
   // --- workers -------------------------------------------------------------------------------
   // Null id: workers_max reached (with a limited seat), or the name is taken by a worker that is
   // not leaving.

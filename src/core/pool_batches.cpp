@@ -69,7 +69,7 @@ void pool::state::leave(batch_id id, refusal why, instant now) {
 }
 
 refusal pool::state::room_for(batch& b, instant now) {
-  if (queue.size() >= settings.queue.batches_max) {
+  if (queue.size() - depot.waiting() >= settings.queue.batches_max) {
     ++refused_batches;
     return refusal::queue_full;
   }
@@ -121,6 +121,7 @@ void pool::state::enqueue(batch_id id, batch& b, batch_stage stage, instant now)
   queue.insert(id.index, b.account, b.key, b.cost.seconds, stage != batch_stage::ready);
   costs.waits(b.route, b.cost, 1);
   waiting_bytes += b.held_bytes;
+  if (b.extra != batch_extra::none) count_waiting(b, 1);
   waits_began.set(id.index, b.since_waiting);
   const bool backs_off = stage == batch_stage::delayed;
   wait_ends.set(id.index, backs_off ? std::min(b.delayed_until, b.wait_end()) : b.wait_end());
@@ -141,6 +142,7 @@ void pool::state::dequeue(batch_id id, batch& b, bool served) {
   costs.waits(b.route, b.cost, -1);
   b.charged = served;
   waiting_bytes -= b.held_bytes;
+  if (b.extra != batch_extra::none) count_waiting(b, -1);
   waits_began.erase(id.index);
   wait_ends.erase(id.index);
   // Sums of doubles drift; when nothing is left is the moment to start anew.
@@ -255,8 +257,19 @@ void pool::state::succeed(batch_id id, batch& b, const attempt_report& report, i
 
 verdict pool::state::conclude(batch_id id, batch& b, const attempt_report& report, instant now) {
   const worker_id on = fleet.at(b.running).worker;
+  const instant began = fleet.at(b.running).started;
   judge(on, report, now);
+  const fault whose = blame(id, b, report, on, began, now);
   if (!not_executed(report.end)) spend_attempt(b, now);
+  if (is_durable(b)) {
+    free_slot(b, report, now);
+    return conclude_durable(id, b, report, on, whose, now);
+  }
+  if (whose == fault::batch) {
+    free_slot(b, report, now);
+    leave(id, refusal::poisoned, now);
+    return failed(refusal::poisoned, now);
+  }
   const retry_way way = way_on(b, report);
   free_slot(b, report, now);
   switch (way) {
@@ -290,7 +303,7 @@ verdict pool::state::move_on(batch_id id, batch& b, const attempt_report& report
   if (own_slot && granting()) return granted(start(id, b, on, now));
   if (b.charged) queue.tenants().refund(b.account, b.cost.seconds);
   enqueue(id, b, batch_stage::ready, now);
-  return {.what = verdict::kind::waiting, .grant = {}, .why = {}, .retry_after = {}};
+  return waiting_on();
 }
 
 verdict pool::state::try_later(batch_id id, batch& b, const attempt_report& report, worker_id on,
@@ -300,11 +313,28 @@ verdict pool::state::try_later(batch_id id, batch& b, const attempt_report& repo
   if (!budget.take(now)) return end(id, report, refusal::retry_budget, now);
   b.avoid.add(on);
   enqueue(id, b, batch_stage::delayed, now);
-  return {.what = verdict::kind::waiting, .grant = {}, .why = {}, .retry_after = {}};
+  return waiting_on();
 }
 
 verdict pool::state::granted(const core::grant& g) noexcept {
-  return {.what = verdict::kind::granted, .grant = g, .why = {}, .retry_after = {}};
+  verdict v;
+  v.what = verdict::kind::granted;
+  v.grant = g;
+  return v;
+}
+
+verdict pool::state::waiting_on() noexcept {
+  verdict v;
+  v.what = verdict::kind::waiting;
+  return v;
+}
+
+verdict pool::state::failed(refusal why, instant now) noexcept {
+  verdict v;
+  v.what = verdict::kind::failed;
+  v.why = why;
+  v.retry_after = come_back(why, now);
+  return v;
 }
 
 verdict pool::state::end(batch_id id, const attempt_report& report, refusal why, instant now) {
@@ -312,11 +342,7 @@ verdict pool::state::end(batch_id id, const attempt_report& report, refusal why,
   // Worth knowing of a relayed failure too: it was the last for want of budget.
   const bool known = answered && why != refusal::retry_budget;
   leave(id, known ? refusal::none : why, now);
-  if (answered) return {};
-  return {.what = verdict::kind::failed,
-          .grant = {},
-          .why = why,
-          .retry_after = come_back(why, now)};
+  return answered ? verdict{} : failed(why, now);
 }
 
 // --- estimates ----------------------------------------------------------------------------------
@@ -334,7 +360,8 @@ pool::state::forecast pool::state::look(instant now) const noexcept {
   const double too_low = known > 0 ? std::exp(running_now.log_late / known) : 1;
   forecast f;
   f.work = costs.waiting_seconds();
-  f.value = queue.cost() > 0 ? f.work / queue.cost() : 1;
+  const double estimated = queue.cost() + stored_cost;
+  f.value = estimated > 0 ? f.work / estimated : 1;
   f.rate = drained.per_second(fleet.speed() / too_low);
   f.soonest = running_now.soonest;
   return f;
@@ -367,7 +394,9 @@ bool pool::state::estimates_mean_something() const noexcept {
 }
 
 double pool::state::oldest_seconds(instant now) const noexcept {
-  return waits_began.empty() ? 0 : base::to_seconds(now - waits_began.top_key());
+  const instant in_memory = waits_began.empty() ? base::never : waits_began.top_key();
+  const instant oldest = std::min(in_memory, depot.oldest());
+  return oldest == base::never ? 0 : base::to_seconds(now - oldest);
 }
 
 }  // namespace weir::core

@@ -51,6 +51,7 @@ void pool::state::recount_demand() noexcept {
     const batch& b = batches.at(i);
     if (b.waits() && b.stage != batch_stage::delayed) count_demand(b, 1);
   }
+  recount_stored();
 }
 
 void pool::state::scale(instant now) {
@@ -77,10 +78,11 @@ void pool::state::gather(scale_facts& facts, instant now) {
     scale_workers.push_back(s);
   });
   facts.running = running;
-  facts.waiting = queue.size() - delayed;
-  facts.waiting_cost = demand_cost;
-  facts.waiting_share = demand_share;
-  facts.waiting_bytes = waiting_bytes;
+  revalue_lanes();
+  facts.waiting = queue.size() - delayed + depot.stored();
+  facts.waiting_cost = demand_cost + stored_cost;
+  facts.waiting_share = demand_share + stored_share;
+  facts.waiting_bytes = backlog_bytes();
   facts.oldest_seconds = oldest_seconds(now);
   facts.drain_seconds = look(now).drain();
   facts.paused = paused || winding_down || closed;

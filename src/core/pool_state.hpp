@@ -1,5 +1,6 @@
 // What a pool is made of, and the moves between its parts. Private to pool*.cpp: pool.cpp has the
-// public calls, pool_batches.cpp what becomes of batches, pool_scaling.cpp the autoscaling tick,
+// public calls, pool_batches.cpp what becomes of batches, pool_durable.cpp what durable ones need
+// beside, pool_blame.cpp whose fault failures are, pool_scaling.cpp the autoscaling tick,
 // pool_views.cpp the copies for readers. Every public call that changes something ends in settle().
 // Invariant after settle(): nothing that is ready waits while a worker that it may use has a free
 // slot, unless the pool is paused or closed.
@@ -12,6 +13,7 @@
 
 #include "core/batch.hpp"
 #include "core/cost_model.hpp"
+#include "core/depot.hpp"
 #include "core/drain_rate.hpp"
 #include "core/fleet.hpp"
 #include "core/history.hpp"
@@ -24,6 +26,13 @@ namespace weir::core {
 
 struct pool::state {
   state(pool_settings given, std::uint64_t seed, instant now);
+
+  enum class fault : std::uint8_t {
+    none,    // nobody's: no failure, or not executed
+    worker,  // counts
+    outage,  // what all workers need is down: a durable batch is not charged with it
+    batch,   // it fails wherever it runs
+  };
 
   // --- a batch's way (pool_batches.cpp) ----------------------------------------------------------
   // refusal::none when the pool would take it.
@@ -38,7 +47,9 @@ struct pool::state {
   refusal room_for(batch& b, instant now);
   void leave(batch_id id, refusal why, instant now);
   void forget(batch_id id) {
-    queue.tenants().leave(batches.at(id.index).account);
+    const batch& b = batches.at(id.index);
+    if (b.extra != batch_extra::none) drop_extra(b);
+    queue.tenants().leave(b.account);
     batches.erase(id);
   }
   void refuse(admission& a, refusal why, instant now);
@@ -82,6 +93,7 @@ struct pool::state {
   void settle(instant now) {
     if (queue.size() > 0) dispatch(now);
     if (winding_down) watch_service(now);
+    if (depot.stored() > 0) order_loads(now);
     drained.backlogged(queue.ready() > 0 && granting() && fleet.serving() > 0, now);
   }
 
@@ -114,6 +126,48 @@ struct pool::state {
   verdict try_later(batch_id id, batch& b, const attempt_report& report, worker_id on, instant now);
   verdict end(batch_id id, const attempt_report& report, refusal why, instant now);
   static verdict granted(const core::grant& g) noexcept;
+  static verdict waiting_on() noexcept;
+  verdict failed(refusal why, instant now) noexcept;
+
+  // --- durable batches (pool_durable.cpp) --------------------------------------------------------
+  refusal turn_away_durable(const batch_facts& facts, instant now) const noexcept {
+    if (closed || winding_down) return refusal::closing;
+    return facts.client_deadline <= now ? refusal::deadline : refusal::none;
+  }
+  void admit_durable(const batch_facts& facts, admission& a, instant now);
+  void enter_durable(const batch_facts& facts, std::uint32_t lane, admission& a, instant now);
+  void wait_on_disk(const batch_facts& facts, std::uint32_t lane, instant now);
+  bool is_durable(const batch& b) const noexcept {
+    return b.extra != batch_extra::none && extras.at(b.extra).durable();
+  }
+  void evict_durable(instant now);
+  void order_loads(instant now);
+  void count_waiting(const batch& b, int sign);
+  // Takes a lane's stored ones out of the sums (-1), and puts them back (1) valued anew.
+  void count_stored(std::uint32_t lane, int sign) noexcept;
+  void take_from_disk(std::uint32_t lane, std::uint64_t bytes, double units) noexcept;
+  void revalue_lanes() noexcept;
+  void recount_stored() noexcept;
+  // Of bodies that wait, in memory or on disk.
+  std::uint64_t backlog_bytes() const noexcept {
+    return waiting_bytes + depot.waiting_bytes() + depot.stored_bytes();
+  }
+  // What becomes of one whose attempt did not succeed.
+  verdict conclude_durable(batch_id id, batch& b, const attempt_report& report, worker_id on,
+                           fault whose, instant now);
+  refusal over_for(const batch& b, const attempt_report& report, fault whose) const noexcept;
+  verdict go_on(batch_id id, batch& b, const attempt_report& report, worker_id on, fault whose,
+                instant now);
+  duration pause_before(batch& b, const attempt_report& report, fault whose, instant now);
+
+  // --- whose fault it is (pool_blame.cpp) ----------------------------------------------------------
+  fault blame(batch_id id, batch& b, const attempt_report& report, worker_id on, instant began,
+              instant now);
+  void forgive_outage(instant now);
+  bool others_fail(const batch_extra& e) const noexcept;
+  void condemn(const batch_extra& e, instant now);
+  batch_extra& extra_of(batch_id id, batch& b);
+  void drop_extra(const batch& b) noexcept;
   refusal wait_over(const batch& b, instant now) const noexcept;
 
   // --- estimates ------------------------------------------------------------------------------
@@ -170,17 +224,24 @@ struct pool::state {
   indexed_heap<instant> wait_ends;    // by batch: end of its wait or of its backoff
   indexed_heap<instant> waits_began;  // by batch: for the oldest
   std::vector<batch_id> kept_back;
+  base::slab<batch_extra, struct extra_tag> extras;
+  core::depot depot;
+  failure_watch failures;
   history ended;
   std::vector<scale_worker> scale_workers;  // scratch of a scaling tick
   std::uint64_t sequence = 0;               // of arrivals
   std::uint64_t waiting_bytes = 0;
   std::uint64_t running = 0, delayed = 0;
   double demand_share = 0, demand_cost = 0;  // of what waits and does not back off
+  double stored_share = 0, stored_cost = 0;  // of what is on disk only, by each lane's average
+  std::uint32_t revalued = 0;                // lanes up to here were valued anew lately
   double capped = 1;                         // T of the scale policy
   batch_id finishing;                        // its grant is the verdict, not an effect
   bool paused = false, winding_down = false, closed = false;
   instant unserved_since = base::never;  // while winding down: no worker can serve
   std::uint64_t refused_batches = 0, refused_bytes = 0, bounces = 0;
+  std::uint64_t poisoned = 0;
+  bool outage_seen = false;              // the one that holds, and what led to it was taken back
 };
 
 }  // namespace weir::core

@@ -34,12 +34,12 @@ pool_view pool::view(instant now) const {
   const state& s = *s_;
   pool_view v;
   v.name = s.settings.name;
-  v.waiting = s.queue.size();
+  v.waiting = s.queue.size() + s.depot.stored();
   v.running = s.running;
   v.delayed = s.delayed;
   const state::forecast f = s.look(now);
   v.waiting_cost = f.work;
-  v.waiting_bytes = s.waiting_bytes;
+  v.waiting_bytes = s.backlog_bytes();
   v.oldest_seconds = s.oldest_seconds(now);
   v.drain_seconds = f.drain();
   s.fleet.each([&](worker_id id, const worker& w) {
@@ -66,6 +66,11 @@ pool_view pool::view(instant now) const {
   v.retries_denied = s.budget.denied();
   v.bounces = s.bounces;
   v.rests_cut = s.fleet.rests_cut();
+  v.stored = s.depot.stored(), v.stored_bytes = s.depot.stored_bytes();
+  v.stored_cost = s.stored_cost * f.value;
+  v.durable_batches = s.depot.open_batches(), v.durable_bytes = s.depot.open_bytes();
+  v.refused_durable = s.depot.refused();
+  v.poisoned = s.poisoned;
   return v;
 }
 

@@ -75,6 +75,12 @@ struct autoscale_settings {
   std::uint32_t slots_per_worker = 0;  // of workers still to come; 0: as those known
 };
 
+struct durable_settings {          // batches that the store keeps (depot.hpp)
+  std::uint64_t batches_max = 5'000'000;    // open ones, wherever they are
+  std::uint64_t bytes_max = 100ull << 30;   // of their bodies
+  std::uint32_t window = 10'000;            // of those that wait, as many are kept in memory
+};
+
 struct pool_settings {
   std::string name;
   core::balance balance = core::balance::least_loaded;
@@ -82,6 +88,7 @@ struct pool_settings {
   health_settings health;
   ejection_settings ejection;
   retry_budget_settings retry_budget;
+  durable_settings durable;
   std::optional<autoscale_settings> autoscale;
   duration slow_start = 60s;       // 0: off
   duration abandoned_hold = 30s;   // an abandoned attempt's slot counts as taken at most this long

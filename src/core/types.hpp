@@ -27,7 +27,8 @@ enum class refusal : std::uint8_t {
   retries_exhausted, // the worker's fault, no attempt left: 502
   retry_budget,      // the worker's fault, another attempt was due and the budget denied it: 502
   cancelled,         // by an operator or the client
-  closing,           // weir is shutting down: 503
+  closing,           // weir is shutting down: 503; a durable batch stays in the store
+  poisoned,          // it fails wherever it runs: 502; a durable batch is a dead letter
 };
 
 // What the shell knows of a batch when it arrives.
@@ -44,6 +45,17 @@ struct batch_facts {
   duration wait_max = base::forever;      // the route's queue timeout
   instant client_deadline = base::never;  // Weir-Deadline
   retry_settings retry{};
+
+  // Of a durable batch, whose record is in the store (depot.hpp).
+  bool durable = false;
+  std::uint32_t lane = 0;           // of its route and tenant, as the store numbers them
+  std::int64_t place = 0;           // its sequence in the store
+  std::uint32_t tries = 0;          // attempts that counted before
+  duration delay{};                 // not granted sooner
+  duration age{};                   // it arrived so long ago
+  std::uint64_t stored_bytes = 0;
+  bool reserved = false;            // by reserve_durable()
+  bool loaded = false;              // asked for by a load_order
 };
 
 struct grant {
@@ -63,7 +75,12 @@ struct eviction {
 };
 
 struct admission {
-  enum class kind : std::uint8_t { granted, queued, refused };
+  enum class kind : std::uint8_t {
+    granted,
+    queued,
+    refused,
+    stored,  // a durable one: it stays on disk for now, a load_order will ask for it
+  };
   kind what = kind::refused;
   core::grant grant{};           // when granted
   batch_id batch{};              // when granted or queued
@@ -107,6 +124,10 @@ struct verdict {
   core::grant grant{};
   refusal why = refusal::none;
   duration retry_after{};
+  // Of a durable batch: what its record has to say from now on.
+  duration delay{};         // when waiting: no attempt before
+  std::uint32_t tries = 0;  // attempts that count; earlier ones may have been taken back
+  bool counted = false;     // this attempt is one of them
 };
 
 enum class worker_state : std::uint8_t {
@@ -159,6 +180,25 @@ struct probe_order {
   worker_id worker{};
 };
 
+// Batches of a lane that the pool has room for: read at most `limit` queued ones that come after
+// `after` from the store, admit each with facts.loaded, and answer with pool::loaded.
+struct load_order {
+  std::uint32_t lane = 0;
+  std::int64_t after = 0;
+  std::uint32_t limit = 0;
+};
+
+// Open batches of a lane that the store had when it was opened.
+struct lane_facts {
+  std::uint32_t lane = 0;
+  std::uint32_t route = 0;        // from pool::route(name)
+  std::string_view tenant{};      // as in batch_facts
+  std::uint64_t tenant_hash = 0;
+  std::uint64_t batches = 0, bytes = 0;
+  double units = 0;               // of all of them; 0: not known
+  duration oldest{};              // age of the first
+};
+
 // What calls on a pool leave for the shell to carry out, in order. The shell swaps it out under the
 // lock and acts after unlocking; vectors keep their capacity, so the steady state allocates
 // nothing.
@@ -168,12 +208,14 @@ struct effects {
   std::vector<probe_order> probes{};
   std::vector<event> events{};
   std::vector<scale_decision> decisions{};
+  std::vector<load_order> loads{};
   bool empty() const noexcept {
     return grants.empty() && evictions.empty() && probes.empty() && events.empty() &&
-           decisions.empty();
+           decisions.empty() && loads.empty();
   }
   void clear() noexcept {
     grants.clear(), evictions.clear(), probes.clear(), events.clear(), decisions.clear();
+    loads.clear();
   }
 };
 

@@ -62,10 +62,10 @@ inline constexpr std::size_t ended_kept = 256;
 
 struct pool_view {
   std::string name;
-  std::uint64_t waiting = 0, running = 0;
+  std::uint64_t waiting = 0, running = 0;  // waiting: those on disk included
   std::uint64_t delayed = 0;     // of those waiting: backing off before a retry
   double waiting_cost = 0;
-  std::uint64_t waiting_bytes = 0;
+  std::uint64_t waiting_bytes = 0;  // of bodies, in memory or on disk
   double oldest_seconds = 0;
   double drain_seconds = 0;      // waiting cost over the rate at which work finishes; infinite
                                  // when something waits and no worker is up
@@ -88,6 +88,13 @@ struct pool_view {
   std::uint64_t tenants_folded = 0;       // by tenants_max
   std::uint64_t retries_denied = 0;       // by the budget
   std::uint64_t bounces = 0;
+  // Durable batches.
+  std::uint64_t stored = 0;               // of those waiting: on disk only
+  double stored_cost = 0;
+  std::uint64_t stored_bytes = 0;
+  std::uint64_t durable_batches = 0, durable_bytes = 0;   // all that are open
+  std::uint64_t refused_durable = 0;      // by durable.batches_max or durable.bytes_max
+  std::uint64_t poisoned = 0;             // batches that failed wherever they ran
 };
 
 }  // namespace weir::core

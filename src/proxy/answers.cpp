@@ -58,6 +58,9 @@ constexpr row rows[] = {
      {503, "cancelled", "Cancelled by an operator", "http_request_denied", outcome::cancelled}},
     {fault::retries_exhausted,
      {502, "worker-failed", "The worker failed", "destination_unavailable", outcome::failed}},
+    {fault::poisoned,
+     {502, "poisoned", "The batch fails wherever it runs", "destination_unavailable",
+      outcome::failed}},
     {fault::connect_refused,
      {502, "connect-failed", "The worker cannot be reached", "connection_refused",
       outcome::failed}},
@@ -141,6 +144,7 @@ fault fault_of(core::refusal why, bool can_serve) noexcept {
     case core::refusal::no_worker_up: return fault::no_worker;
     case core::refusal::retries_exhausted:
     case core::refusal::retry_budget: return fault::retries_exhausted;
+    case core::refusal::poisoned: return fault::poisoned;
     case core::refusal::cancelled: return fault::cancelled;
     case core::refusal::closing: return fault::closing;
     case core::refusal::none: break;

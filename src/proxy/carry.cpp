@@ -81,6 +81,8 @@ std::string why_refused(core::refusal why, exchange& x) {
       return "every attempt that the route's retry settings allow has failed";
     case core::refusal::retry_budget:
       return "the attempt failed, and the pool's retry_budget was used up";
+    case core::refusal::poisoned:
+      return "the batch failed on workers on which others succeeded meanwhile";
     case core::refusal::cancelled: return "the batch was cancelled through the admin API";
     case core::refusal::closing: return "weir is shutting down; send it to another instance";
     case core::refusal::none: break;

@@ -101,6 +101,7 @@ TEST_CASE("a pool's refusal is contended with a worker there, and 503 without on
       {core::refusal::no_worker_up, false, fault::no_worker},
       {core::refusal::retries_exhausted, true, fault::retries_exhausted},
       {core::refusal::retry_budget, true, fault::retries_exhausted},
+      {core::refusal::poisoned, true, fault::poisoned},
       {core::refusal::cancelled, true, fault::cancelled},
       {core::refusal::closing, true, fault::closing},
       {core::refusal::none, true, fault::none},

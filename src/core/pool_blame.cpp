@@ -1,0 +1,76 @@
+// pool, continued: whose fault a failed attempt is, the worker's, an outage's or the batch's own.
+#include <algorithm>
+
+#include "core/pool_state.hpp"
+
+namespace weir::core {
+namespace {
+
+bool is_fault(attempt_end end) noexcept {
+  return end == attempt_end::failed || end == attempt_end::response_timeout;
+}
+
+}  // namespace
+
+batch_extra& pool::state::extra_of(batch_id id, batch& b) {
+  if (b.extra == batch_extra::none) {
+    b.extra = extras.insert().index;
+    extras.at(b.extra).batch = id;
+  }
+  return extras.at(b.extra);
+}
+
+void pool::state::drop_extra(const batch& b) noexcept {
+  const batch_extra& e = extras.at(b.extra);
+  if (e.durable()) {
+    depot.release(e.stored_bytes);
+    depot.leave(e.lane);
+  }
+  extras.erase(extras.id_at(b.extra));
+}
+
+// Called after judge(), while the attempt is still open.
+pool::state::fault pool::state::blame(batch_id id, batch& b, const attempt_report& report,
+                                      worker_id on, instant began, instant now) {
+  const bool refused = report.end == attempt_end::connect_failed;
+  if (!is_fault(report.end) && !refused) return fault::none;
+  failures.failed(id, on, now);
+  const bool outage = fleet.ejections().outage();
+  if (outage && !outage_seen) forgive_outage(now);
+  outage_seen = outage;
+  if (refused) return fault::none;
+  batch_extra& e = extra_of(id, b);
+  if (outage) return others_fail(e) ? fault::outage : fault::worker;
+  const auto proven = [this](worker_id w) { return fleet.proven(w); };
+  e.failures.add(on, began, now, proven);
+  if (closed || !e.failures.condemned(proven)) return fault::worker;
+  condemn(e, now);
+  return fault::batch;
+}
+
+// A batch that fails all alone is no outage's victim: without this one that breaks the pool's only
+// worker every time would be tried for ever.
+bool pool::state::others_fail(const batch_extra& e) const noexcept {
+  return failures.others_fail(e.batch, e.entered, [this](worker_id w) { return fleet.proven(w); });
+}
+
+// What failed on the way into an outage, before it was recognised, was its doing too.
+void pool::state::forgive_outage(instant) {
+  const auto proven = [this](worker_id w) { return fleet.proven(w); };
+  for (std::uint32_t i = 0; i < extras.extent(); ++i) {
+    if (!extras.taken(i)) continue;
+    batch_extra& e = extras.at(i);
+    if (e.durable() && !others_fail(e)) continue;
+    const std::uint32_t forgiven = e.failures.forgive(proven);
+    if (!e.durable() || forgiven == 0) continue;
+    std::uint32_t& tries = batches.at(e.batch.index).record.attempts;
+    tries -= std::min(tries, forgiven);
+  }
+}
+
+void pool::state::condemn(const batch_extra& e, instant now) {
+  ++poisoned;
+  for (const charge& c : e.failures.all()) fleet.refund(c.worker, c.count, c.failed, now);
+}
+
+}  // namespace weir::core
