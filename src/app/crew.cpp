@@ -255,6 +255,7 @@ void crew::take(core::effects out) {
     count_event(e);
     if (e.what == core::event::kind::worker_removed) departed(e.worker);
   }
+  for (const core::load_order& o : out.loads) s_.room->load(name(), o);
   for (const core::probe_order& o : out.probes) start_probe(o.worker);
   for (core::scale_decision& d : out.decisions) {
     last_decision_ = d;

@@ -35,6 +35,7 @@ struct crew_services {
   probe::runner& probes;
   app::journal& journal;
   unsigned shard;                       // the control thread's, of counters
+  proxy::backroom* room;              // null: no state_dir
   std::shared_ptr<const net::tls_client_context> hook_tls;   // for https:// hooks: the system's CAs
 };
 

@@ -29,12 +29,11 @@ void block_signals() {
 }  // namespace
 
 front::front(unsigned threads, telemetry::access_log* access, const proxy::relay_sizes& relays)
-    : links_(threads) {
-  const std::uint64_t seed = random_seed();
+    : seed_(random_seed()), links_(threads) {
   const auto connections = std::make_shared<std::atomic<std::uint64_t>>(0);
   for (unsigned i = 0; i < threads; ++i) {
     loops_.push_back(std::make_unique<net::loop>(i));
-    doors_.push_back(std::make_unique<proxy::door>(*loops_[i], access, seed, relays,
+    doors_.push_back(std::make_unique<proxy::door>(*loops_[i], access, seed_, relays,
                                                   connections));
   }
 }
@@ -58,8 +57,16 @@ void front::each(std::function<void(proxy::door&)> what, std::function<void()> d
     });
 }
 
+void front::post(unsigned loop, std::function<void(proxy::door&)> what) {
+  loops_[loop]->post([d = doors_[loop].get(), what = std::move(what)] { what(*d); });
+}
+
 void front::settle(std::span<const proxy::settlement> all) {
   for (const proxy::settlement& s : all) {
+    if (proxy::backroom::owns(s.owner)) {
+      room_->settle(s);
+      continue;
+    }
     const unsigned i = proxy::waiting_room::owner_loop(s.owner);
     proxy::door* d = doors_[i].get();
     if (net::loop::current() == loops_[i].get()) d->settle(s);

@@ -30,6 +30,11 @@ class front {
   front& operator=(const front&) = delete;
 
   void start();
+  // Settlements of durable batches go there. Before start().
+  void serve_durable(proxy::backroom& room) { room_ = &room; }
+  std::uint64_t tenant_seed() const noexcept { return seed_; }
+  // On the door's loop.
+  void post(unsigned loop, std::function<void(proxy::door&)> what);
   unsigned threads() const noexcept { return static_cast<unsigned>(loops_.size()); }
 
   // Runs `what` on every loop. `done` is called on the last loop to have run it.
@@ -62,6 +67,8 @@ class front {
   void join();
 
  private:
+  std::uint64_t seed_;
+  proxy::backroom* room_ = nullptr;
   std::vector<std::unique_ptr<net::loop>> loops_;
   std::vector<std::unique_ptr<proxy::door>> doors_;
   std::vector<std::map<std::string, std::shared_ptr<proxy::links>>> links_;

@@ -33,7 +33,8 @@ instance::~instance() {
 }
 
 crew_services instance::services() {
-  return {io_, *front_, *metrics_, names_, *probes_, journal_, front_->threads(), hook_tls_};
+  return {io_, *front_, *metrics_, names_, *probes_, journal_, front_->threads(),
+          state_->room(), hook_tls_};
 }
 
 base::result<void, std::string> instance::start() {
@@ -52,6 +53,10 @@ base::result<void, std::string> instance::start() {
   const config::limits& l = settings_.limits;
   const proxy::relay_sizes relays{l.relay_buffer_bytes, l.relay_pipes_max / threads};
   front_ = std::make_unique<app::front>(threads, access_.get(), relays);
+  auto state = state_dir::open(settings_, *front_);
+  if (!state) return state.error();
+  state_ = std::move(*state);
+  if (state_->room()) front_->serve_durable(*state_->room());
   probes_ =
       std::make_unique<probe::runner>(io_, probe::runner::limit_default,
                                       [this](const probe::subject& who, const probe::outcome& o) {
@@ -101,6 +106,7 @@ base::result<void, std::string> instance::open_surfaces() {
 void instance::tick() {
   const instant now = net::loop::read_clock();
   telemetry::flush_log();   // a pipe that was full may be read again
+  state_->tick(now);
   bool left = false;
   for (auto c = crews_.begin(); c != crews_.end();) {
     c->second->tick(now);
@@ -123,8 +129,10 @@ void instance::publish() {
   replay_->batch_max = settings_.limits.replay_batch_bytes_max;
   replay_->total_max = settings_.limits.replay_total_bytes_max;
   auto plans = std::make_shared<std::vector<proxy::plan_ptr>>();
-  const plan_sources from{settings_, crews_, *front_, *metrics_, replay_, connections_max()};
+  const plan_sources from{settings_, crews_, *front_, *metrics_, replay_,
+                          state_->durable(), state_->engine(), connections_max()};
   for (unsigned i = 0; i < front_->threads(); ++i) plans->push_back(make_plan(from, i));
+  state_->publish(plans->front(), settings_);
   front_->each([plans](proxy::door& d) { d.publish(std::move((*plans)[d.loop().index()])); });
 }
 
@@ -161,6 +169,7 @@ void instance::shut_down(std::function<void()> ended) {
 }
 
 void instance::close_doors() {
+  state_->stop();
   for (auto& [pool_name, c] : crews_)
     c->gate()->with(net::loop::read_clock(), [](core::pool& p, instant now) { p.wind_down(now); });
   front_->each([this](proxy::door& d) {
@@ -219,6 +228,7 @@ void instance::end_loops() {
     front_->each_links(pool_name, [](proxy::links& l) { l.close_all(); });
   front_->stop();
   front_->join();
+  state_.reset();
   crews_.clear();
   if (on_end_) on_end_();
 }

@@ -21,6 +21,7 @@
 #include "app/front.hpp"
 #include "app/journal.hpp"
 #include "app/plans.hpp"
+#include "app/state_dir.hpp"
 #include "config/reader.hpp"
 
 namespace weir::app {
@@ -126,6 +127,7 @@ class instance final : public admin::backend {
   std::unique_ptr<telemetry::registry> metrics_;
   app::journal journal_;
   std::unique_ptr<app::front> front_;
+  std::unique_ptr<app::state_dir> state_;
   net::resolver names_;
   tls_client hook_tls_;
   std::unique_ptr<probe::runner> probes_;

@@ -106,6 +106,8 @@ proxy::plan_ptr make_plan(const plan_sources& from, unsigned loop) {
   p->head_limits = {p->limits.head_bytes_max, p->limits.fields_max, p->limits.target_bytes_max};
   p->replay = from.replay;
   p->hits = make_limit_counters(from.metrics);
+  p->durable = from.durable;
+  p->keys = &from.keys;
   p->unrouted = from.metrics.counter(
       names::batches,
       {{"pool", ""}, {"route", ""}, {"outcome", std::string(name(outcome::bad_request))}});

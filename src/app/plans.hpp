@@ -21,6 +21,8 @@ struct plan_sources {
   app::front& front;
   telemetry::registry& metrics;
   std::shared_ptr<proxy::replay_budget> replay;
+  proxy::durable_tools* durable;         // null: no state_dir
+  store::engine& keys;
   std::uint32_t connections_max;         // that the descriptors are enough for
 };
 

@@ -206,14 +206,6 @@ struct hook {  // exactly one of the two
   bool operator==(const hook&) const = default;
 };
 
-// Room for asynchronous batches on disk (queue.durable).
-struct durable_queue {
-  std::uint64_t batches_max = 5'000'000;
-  std::uint64_t bytes_max = 100ull << 30;
-  std::uint32_t window = 10'000;
-  bool operator==(const durable_queue&) const = default;
-};
-
 // How long what has ended is kept.
 struct retention {
   duration results = 24h;
@@ -249,7 +241,6 @@ struct pool {
   } keepalive;
   tls_client tls;                   // for https:// workers
   std::vector<hook> hooks;          // autoscale.hooks
-  durable_queue durable;            // queue.durable
   duration resolve_interval = 30s;  // names are looked up again this often
 };
 

@@ -114,7 +114,7 @@ const section& keepalive_section() {
 }
 
 const section& durable_section() {
-  using D = durable_queue;
+  using D = core::durable_settings;
   static const section s{
       "pools.NAME.queue.durable",
       "Room for asynchronous batches on disk, waiting or running.",
@@ -161,7 +161,7 @@ const section& queue_section() {
           leaf<&pool::settings, queue, &Q::tenants_max>("max_tenants", count(1, 1'000'000),
                                                         "Tenants accounted for at once.",
                                                         "Further ones share one account."),
-          nested<&pool::durable>("durable", durable_section()),
+          nested<&pool::settings, &P::durable>("durable", durable_section()),
       },
       {}};
   return s;

@@ -17,7 +17,7 @@ enum class fault : std::uint8_t {
   queue_full, queue_bytes_full, deadline, wait_contended,
   wait_no_worker, no_worker, closing, cancelled, retries_exhausted, poisoned,
   connect_refused, connect_timeout, unreachable, unresolved, tls_failed, exhausted,
-  worker_closed, worker_protocol, worker_stalled, poisoned,
+  worker_closed, worker_protocol, worker_stalled,
   response_timeout, total_timeout, cut_off,
   disk_full, store_failed,
   key_running, key_mismatch, key_taken, no_batch, bad_method, batch_unfinished, batch_ended, result_gone,

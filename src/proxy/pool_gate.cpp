@@ -18,6 +18,7 @@ void swap_out(core::effects& from, core::effects& to) {
   from.probes.swap(to.probes);
   from.events.swap(to.events);
   from.decisions.swap(to.decisions);
+  from.loads.swap(to.loads);
 }
 
 settlement of(const core::grant& g) { return {g.owner, true, g, core::refusal::none, {}}; }

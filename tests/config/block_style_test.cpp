@@ -116,7 +116,7 @@ TEST_CASE("a configuration in blocks is read whole") {
   CHECK(all.routes.at(0).timeout.connect == 3s);
   CHECK(all.routes.at(0).rewrite.request.set.at("X-Loaded-By") == "weir");
   CHECK(all.routes.at(1).async == async_mode::allow);
-  CHECK(all.pools.at(0).durable.bytes_max == 500ull << 30);
+  CHECK(all.pools.at(0).settings.durable.bytes_max == 500ull << 30);
   CHECK(all.pools.at(1).workers.at(0).url.tls);
   CHECK(all.pools.at(1).settings.autoscale->min == 0);
   CHECK(all.pools.at(1).hooks.at(0).exec->command.at(1) == "slow");

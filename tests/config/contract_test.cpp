@@ -157,7 +157,8 @@ TEST_CASE("promised keys of a pool arrive in their members") {
   CHECK(s.queue.batches_max == 5001);
   CHECK(s.queue.bytes_max == 2ull << 30);
   CHECK(s.queue.wait_max == 6min);
-  CHECK(p.durable == config::durable_queue{4'000'000, 99ull << 30});
+  CHECK(p.settings.durable.batches_max == 4'000'000);
+  CHECK(p.settings.durable.bytes_max == 99ull << 30);
   CHECK(s.retry_budget.ratio == Approx(0.21));
   CHECK(s.retry_budget.min == 4);
 }

@@ -161,7 +161,7 @@ TEST_CASE("a pool's further keys arrive in their members") {
   CHECK(p.settings.queue.priority_step == 11s);
   CHECK(p.settings.queue.cost_weight == 2.5);
   CHECK(p.settings.queue.tenants_max == 12);
-  CHECK(p.durable.window == 18);
+  CHECK(p.settings.durable.window == 18);
   CHECK(p.settings.abandoned_hold == 13s);
   CHECK(p.settings.busy_rest_min == 14ms);
   CHECK(p.settings.busy_rest_max == 21min);
