@@ -1,6 +1,7 @@
 #include "store/file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,8 +32,11 @@ base::error_code checked(file_call c, Call call) {
 }
 
 int flags_of(file::mode how) noexcept {
-  const int own = how == file::mode::read ? O_RDONLY : O_WRONLY | O_CREAT | O_EXCL;
-  return own | O_CLOEXEC;
+  switch (how) {
+    case file::mode::read: return O_RDONLY | O_CLOEXEC;
+    case file::mode::create: return O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    default: return O_RDWR | O_CREAT | O_CLOEXEC;
+  }
 }
 
 }  // namespace
@@ -55,6 +59,7 @@ base::result<file> file::open(const std::string& path, mode how) {
     return made.fd_ < 0 ? -1 : 0;
   });
   if (failed) return failed;
+  if (how == mode::lock && ::flock(made.fd_, LOCK_EX | LOCK_NB) != 0) return error(errno);
   return made;
 }
 
@@ -94,6 +99,10 @@ base::error_code rename_file(const std::string& from, const std::string& to) {
 base::error_code remove_file(const std::string& path) {
   const auto failed = checked(file_call::remove, [&] { return ::unlink(path.c_str()); });
   return failed == boost::system::errc::no_such_file_or_directory ? base::error_code{} : failed;
+}
+
+base::error_code link_file(const std::string& from, const std::string& to) {
+  return checked(file_call::link, [&] { return ::link(from.c_str(), to.c_str()); });
 }
 
 base::error_code sync_folder(const std::string& path) {

@@ -13,7 +13,7 @@
 
 namespace weir::store {
 
-enum class file_call : std::uint8_t { open, write, sync, read, rename, remove };
+enum class file_call : std::uint8_t { open, write, sync, read, rename, remove, link };
 struct file_plan {
   int error = 0;                               // errno to fail with
   std::size_t bytes_max = SIZE_MAX;            // of one read or write
@@ -23,7 +23,9 @@ extern file_hook before_file_call;             // for tests; set while no thread
 
 class file {
  public:
-  enum class mode : std::uint8_t { read, create };   // create: must not exist yet
+  // create: must not exist yet. lock: is made if it is missing, and is locked until it is closed;
+  // errc::operation_would_block: by somebody else.
+  enum class mode : std::uint8_t { read, create, lock };
 
   file() = default;
   ~file();
@@ -44,6 +46,7 @@ class file {
 
 base::error_code rename_file(const std::string& from, const std::string& to);
 base::error_code remove_file(const std::string& path);   // one that is gone already is no error
+base::error_code link_file(const std::string& from, const std::string& to);   // one file, two names
 base::error_code sync_folder(const std::string& path);   // makes names in it durable
 
 }  // namespace weir::store

@@ -3,386 +3,312 @@
 #include <utility>
 
 #include "store/checksum.hpp"
-#include "store/schema.hpp"
 
 namespace weir::store {
 namespace {
 
-std::string_view raw(const batch_id& id) noexcept {
-  return {reinterpret_cast<const char*>(id.data()), id.size()};
-}
+failure unknown() { return {trouble::not_found, "no such batch"}; }
 
-std::uint32_t sum_of(const batch& b) noexcept {
-  checksum s;
-  s.bytes(raw(b.id)).text(b.pool).text(b.route).text(b.tenant).text(b.key);
-  s.text(b.method).text(b.target).text(b.fields).real(b.cost).number(b.urgency).text(b.callback);
-  s.number(static_cast<std::uint64_t>(b.deadline.value_or(-1)));
-  s.number(static_cast<std::uint64_t>(b.created));
-  return s.number(b.body.size).number(b.body.crc).number(b.body.spool).value();
-}
-
-std::uint32_t state_sum(const batch_id& id, batch_state state, std::uint32_t attempts,
-                        unix_ms not_before, unix_ms changed) noexcept {
-  checksum s;
-  s.bytes(raw(id)).number(static_cast<std::uint64_t>(state)).number(attempts);
-  s.number(static_cast<std::uint64_t>(not_before)).number(static_cast<std::uint64_t>(changed));
-  return s.value();
-}
-
-std::uint32_t sum_of(const response& r) noexcept {
-  checksum s;
-  s.number(r.status).text(r.worker).text(r.fields);
-  return s.number(r.body.size).number(r.body.crc).number(r.body.spool).value();
-}
-
-batch_state state_at(const statement::use& u, int column) {
-  const auto n = u.number_at(column);
-  const bool known = n >= 0 && n <= static_cast<std::int64_t>(batch_state::damaged);
-  return known ? static_cast<batch_state>(n) : batch_state::damaged;
-}
-
-failure unknown(const batch_id&) { return {trouble::not_found, "no such batch"}; }
-
-// A spooled body is checked when its file is read.
-bool inline_whole(const payload& body) {
-  return body.spool != 0 || (body.bytes.size() == body.size &&
-                             checksum().bytes(body.bytes).value() == body.crc);
-}
-
-failure broken(std::string_view what) {
-  return {trouble::damaged, std::string(what) + " is not what was written: its checksum differs"};
-}
-
-constexpr const char* columns =
-    "SELECT seq, id, pool, route, tenant, key, method, target, fields, cost, urgency, callback, "
-    "deadline, created, body_size, body_crc, body_spool, sum, state, attempts, not_before, "
-    "changed, state_sum FROM batches ";
-
-// Column by column in the order of `columns`.
-batch batch_at(const statement::use& u) {
-  batch b;
-  b.id = u.id_at(1);
-  b.pool = u.text_at(2), b.route = u.text_at(3), b.tenant = u.text_at(4), b.key = u.text_at(5);
-  b.method = u.text_at(6), b.target = u.text_at(7), b.fields = u.text_at(8);
-  b.cost = u.real_at(9);
-  b.urgency = static_cast<std::uint8_t>(u.number_at(10));
-  b.callback = u.text_at(11);
-  if (!u.null_at(12)) b.deadline = u.number_at(12);
-  b.created = u.number_at(13);
-  b.body.size = static_cast<std::uint64_t>(u.number_at(14));
-  b.body.crc = static_cast<std::uint32_t>(u.number_at(15));
-  b.body.spool = static_cast<std::uint64_t>(u.number_at(16));
-  b.state = state_at(u, 18);
-  b.attempts = static_cast<std::uint32_t>(u.number_at(19));
-  b.not_before = u.number_at(20);
-  b.changed = u.number_at(21);
-  return b;
-}
-
-bool sound(const statement::use& u, const batch& b) {
-  const bool state_is = u.number_at(22) == state_sum(b.id, b.state, b.attempts, b.not_before,
-                                                     b.changed);
-  return state_is && u.number_at(17) == sum_of(b);
-}
+std::int64_t whole(std::uint64_t n) noexcept { return static_cast<std::int64_t>(n); }
 
 }  // namespace
 
 // A batch's row as a change needs it.
 struct ledger::place {
   std::int64_t seq = 0;
+  std::uint32_t lane = 0;
   batch_id id{};
-  batch_state state = batch_state::queued;
-  std::uint32_t attempts = 0;
+  standing now;
+  std::uint64_t kept = 0;
 };
 
-outcome<ledger> ledger::open(const std::string& path, const char* vfs) {
-  auto db = database::open(path, vfs);
-  if (!db) return db.error();
-  if (auto made = prepare_schema(*db); !made) return made.error();
-  return ledger(std::move(*db));
+// --- lanes --------------------------------------------------------------------------------------
+
+outcome<std::uint32_t> ledger::lane_of(const batch& b) {
+  lane_key key{b.pool, b.route, b.tenant};
+  if (const auto known = lanes_.find(key); known != lanes_.end()) return known->second;
+  const auto s = db_.kept("INSERT INTO lanes(pool, route, tenant) VALUES(?,?,?) RETURNING lane");
+  if (!s) return s.error();
+  auto u = (*s)->begin();
+  if (auto made = u.text(b.pool).text(b.route).text(b.tenant).next(); !made) return made.error();
+  const auto lane = static_cast<std::uint32_t>(u.number_at(0));
+  if (auto done = u.run(); !done) return done.error();
+  names_[lane] = &lanes_.emplace(std::move(key), lane).first->first;
+  return lane;
 }
 
-outcome<statement*> ledger::ready(statement& s, const char* sql) {
-  if (s) return &s;
-  auto made = db_.prepare(sql);
-  if (!made) return made.error();
-  s = std::move(*made);
-  return &s;
+outcome<void> ledger::read_lanes() {
+  lanes_.clear(), names_.clear();
+  const auto s = db_.kept("SELECT lane, pool, route, tenant FROM lanes");
+  if (!s) return s.error();
+  auto u = (*s)->begin();
+  for (;;) {
+    const auto got = u.next();
+    if (!got) return got.error();
+    if (*got == step::done) return {};
+    const auto lane = static_cast<std::uint32_t>(u.number_at(0));
+    const lane_key key{u.text_at(1), u.text_at(2), u.text_at(3)};
+    names_[lane] = &lanes_.emplace(key, lane).first->first;
+  }
 }
 
-outcome<void> ledger::begin() { return db_.run("BEGIN IMMEDIATE"); }
-outcome<void> ledger::commit() { return db_.run("COMMIT"); }
-void ledger::roll_back() { (void)db_.run("ROLLBACK"); }
+outcome<void> ledger::forget_empty_lanes() {
+  return db_.run("DELETE FROM lanes WHERE NOT EXISTS "
+                 "(SELECT 1 FROM batches b WHERE b.lane = lanes.lane)");
+}
+
+void ledger::name(batch& b) const {
+  const auto known = names_.find(b.lane);
+  if (known != names_.end()) std::tie(b.pool, b.route, b.tenant) = *known->second;
+}
+
+// --- the start ----------------------------------------------------------------------------------
+
+outcome<void> ledger::take_up(unix_ms now) {
+  const auto last = db_.number("SELECT max(seq) FROM batches");
+  if (!last) return last.error();
+  next_seq_ = *last + 1;
+  if (auto gone = forget_empty_lanes(); !gone) return gone;
+  if (auto read = read_lanes(); !read) return read;
+  return interrupt_running(now);
+}
+
+// Its attempt may have reached the worker: the number is spent, and the try counts.
+outcome<void> ledger::interrupt_running(unix_ms now) {
+  std::vector<place> cut;
+  auto s = db_.prepare("SELECT seq, lane, id, attempts, tries, not_before, changed, state_sum "
+                       "FROM batches WHERE state = 1");
+  if (!s) return s.error();
+  {
+    auto u = s->begin();
+    for (;;) {
+      const auto got = u.next();
+      if (!got) return got.error();
+      if (*got == step::done) break;
+      place p{u.number_at(0), static_cast<std::uint32_t>(u.number_at(1)), u.id_at(2), {}, 0};
+      p.now = {batch_state::running, static_cast<std::uint32_t>(u.number_at(3)),
+               static_cast<std::uint32_t>(u.number_at(4)), u.number_at(5), u.number_at(6)};
+      if (u.number_at(7) == sum_of(p.id, p.now)) cut.push_back(p);
+    }
+  }
+  auto noted = db_.prepare("UPDATE attempts SET ended = max(began, ?), outcome = 'interrupted' "
+                           "WHERE seq = ? AND number = ? AND ended = 0");
+  if (!noted) return noted.error();
+  for (const place& p : cut) {
+    standing to = p.now;
+    to.state = batch_state::queued;
+    if (auto moved = move(p, to); !moved) return moved;
+    auto of_attempt = noted->begin();
+    if (auto done = of_attempt.number(now).number(p.seq).number(to.attempts).run(); !done)
+      return done;
+  }
+  return {};
+}
+
+outcome<void> ledger::rolled_back() {
+  totals_.reset();
+  return read_lanes();
+}
 
 // --- changes ------------------------------------------------------------------------------------
 
-outcome<void> ledger::add(const batch& b) {
-  const auto s = ready(insert_,
-                       "INSERT INTO batches(id, pool, route, tenant, key, method, target, fields, "
-                       "cost, urgency, callback, deadline, created, body_size, body_crc, "
-                       "body_spool, sum, state, attempts, not_before, changed, state_sum) "
-                       "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+outcome<void> ledger::insert(const batch& b, std::int64_t seq, std::uint32_t lane) {
+  const auto s = db_.kept(
+      "INSERT INTO batches(seq, id, lane, key, method, target, fields, cost, urgency, callback, "
+      "deadline, created, body_size, body_crc, body_spool, sum, open, state, attempts, tries, "
+      "not_before, changed, state_sum, kept) "
+      "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   if (!s) return s.error();
-  {
-    auto u = (*s)->begin();
-    u.id(b.id).text(b.pool).text(b.route).text(b.tenant).text(b.key).text(b.method);
-    u.text(b.target).text(b.fields).real(b.cost).number(b.urgency).text(b.callback);
-    b.deadline ? u.number(*b.deadline) : u.null();
-    u.number(b.created).number(static_cast<std::int64_t>(b.body.size)).number(b.body.crc);
-    u.number(static_cast<std::int64_t>(b.body.spool)).number(sum_of(b));
-    u.number(static_cast<int>(b.state)).number(b.attempts).number(b.not_before).number(b.changed);
-    u.number(state_sum(b.id, b.state, b.attempts, b.not_before, b.changed));
-    if (auto done = u.run(); !done) return done;
-  }
-  if (b.body.spool != 0 || b.body.size == 0) return {};
-  const auto body = ready(insert_body_, "INSERT INTO bodies(seq, bytes) VALUES(?,?)");
-  if (!body) return body.error();
-  return (*body)->begin().number(db_.last_row()).blob(b.body.bytes).run();
+  auto u = (*s)->begin();
+  u.number(seq).id(b.id).number(lane).text(b.key).text(b.method).text(b.target).text(b.fields);
+  u.real(b.cost).number(b.urgency).text(b.callback);
+  b.deadline ? u.number(*b.deadline) : u.null();
+  u.number(b.created).number(whole(b.body.size)).number(b.body.crc).number(whole(b.body.spool));
+  u.number(sum_of(b)).number(is_open(b.state)).number(static_cast<int>(b.state));
+  u.number(b.attempts).number(b.tries).number(b.not_before).number(b.changed);
+  u.number(sum_of(b.id, {b.state, b.attempts, b.tries, b.not_before, b.changed}));
+  return u.number(is_open(b.state) ? 0 : whole(b.body.size)).run();
+}
+
+outcome<void> ledger::insert_body(std::int64_t seq, const payload& body) {
+  if (body.spool != 0 || body.size == 0) return {};
+  const auto s = db_.kept("INSERT INTO bodies(seq, bytes) VALUES(?,?)");
+  if (!s) return s.error();
+  return (*s)->begin().number(seq).blob(body.bytes).run();
+}
+
+outcome<added> ledger::add(const batch& b) {
+  const auto lane = lane_of(b);
+  if (!lane) return lane.error();
+  const std::int64_t seq = next_seq_++;
+  if (auto made = insert(b, seq, *lane); !made) return made.error();
+  if (auto made = insert_body(seq, b.body); !made) return made.error();
+  count(b.state, 1, is_open(b.state) ? 0 : b.body.size);
+  if (totals_ && b.body.spool != 0) totals_->spooled += b.body.size;
+  return added{seq, *lane, b.id, false};
 }
 
 outcome<ledger::place> ledger::locate(const batch_id& id) {
-  const auto s = ready(locate_,
-                       "SELECT seq, state, attempts, not_before, changed, state_sum "
-                       "FROM batches WHERE id = ?");
+  const auto s = db_.kept("SELECT seq, lane, state, attempts, tries, not_before, changed, "
+                          "state_sum, kept FROM batches WHERE id = ?");
   if (!s) return s.error();
   auto u = (*s)->begin();
   const auto got = u.id(id).next();
   if (!got) return got.error();
-  if (*got == step::done) return unknown(id);
-  place p{u.number_at(0), id, state_at(u, 1), static_cast<std::uint32_t>(u.number_at(2))};
-  if (u.number_at(5) != state_sum(id, p.state, p.attempts, u.number_at(3), u.number_at(4)))
-    return broken("the batch's state");
+  if (*got == step::done) return unknown();
+  place p{u.number_at(0), static_cast<std::uint32_t>(u.number_at(1)), id, {}, 0};
+  p.now = {state_at(u, 2), static_cast<std::uint32_t>(u.number_at(3)),
+           static_cast<std::uint32_t>(u.number_at(4)), u.number_at(5), u.number_at(6)};
+  p.kept = static_cast<std::uint64_t>(u.number_at(8));
+  if (u.number_at(7) != sum_of(id, p.now)) return broken("the batch's state");
   return p;
 }
 
-outcome<void> ledger::move(const place& p, batch_state to, std::uint32_t attempts,
-                           unix_ms not_before, unix_ms now) {
-  const auto s = ready(move_,
-                       "UPDATE batches SET state = ?, attempts = ?, not_before = ?, changed = ?, "
-                       "state_sum = ? WHERE seq = ?");
+// The index by lanes is touched only by a batch that ends or comes back: two statements.
+outcome<void> ledger::move(const place& p, const standing& to) {
+  const bool same = is_open(p.now.state) == is_open(to.state);
+  const auto s = db_.kept(
+      same ? "UPDATE batches SET state = ?, attempts = ?, tries = ?, not_before = ?, changed = ?, "
+             "state_sum = ? WHERE seq = ? RETURNING kept"
+           : "UPDATE batches SET state = ?1, attempts = ?2, tries = ?3, not_before = ?4, "
+             "changed = ?5, state_sum = ?6, open = ?1 <= 1, "
+             "kept = iif(?1 <= 1, 0, body_size + coalesce("
+             "(SELECT r.body_size FROM responses r WHERE r.seq = batches.seq), 0)) "
+             "WHERE seq = ?7 RETURNING kept");
   if (!s) return s.error();
   auto u = (*s)->begin();
-  u.number(static_cast<int>(to)).number(attempts).number(not_before).number(now);
-  return u.number(state_sum(p.id, to, attempts, not_before, now)).number(p.seq).run();
+  u.number(static_cast<int>(to.state)).number(to.attempts).number(to.tries).number(to.not_before);
+  const auto got = u.number(to.changed).number(sum_of(p.id, to)).number(p.seq).next();
+  if (!got) return got.error();
+  count(p.now.state, -1, p.kept);
+  count(to.state, 1, static_cast<std::uint64_t>(u.number_at(0)));
+  return u.run();
 }
 
 outcome<void> ledger::note(std::int64_t seq, const attempt_note& n) {
-  const auto s = ready(note_,
-                       "INSERT OR REPLACE INTO attempts(seq, number, worker, began, ended, "
-                       "outcome, detail) VALUES(?,?,?,?,?,?,?)");
+  const auto s = db_.kept("INSERT OR REPLACE INTO attempts(seq, number, worker, began, ended, "
+                          "outcome, detail) VALUES(?,?,?,?,?,?,?)");
   if (!s) return s.error();
   auto u = (*s)->begin();
   u.number(seq).number(n.number).text(n.worker).number(n.began).number(n.ended);
   return u.text(n.outcome).text(n.detail).run();
 }
 
-outcome<void> ledger::keep(std::int64_t seq, const response& r) {
-  const auto s = ready(keep_,
-                       "INSERT OR REPLACE INTO responses(seq, status, worker, fields, body_size, "
-                       "body_crc, body_spool, sum, bytes) VALUES(?,?,?,?,?,?,?,?,?)");
+// A dead letter that was put back has an answer already: its file goes.
+outcome<spool_numbers> ledger::keep(std::int64_t seq, const response& r) {
+  spool_numbers old;
+  const auto gone = db_.kept("DELETE FROM responses WHERE seq = ? RETURNING body_spool, body_size");
+  if (!gone) return gone.error();
+  {
+    auto u = (*gone)->begin();
+    const auto got = u.number(seq).next();
+    if (!got) return got.error();
+    if (*got == step::row && u.number_at(0) != 0) {
+      old.push_back(static_cast<std::uint64_t>(u.number_at(0)));
+      if (totals_) totals_->spooled -= static_cast<std::uint64_t>(u.number_at(1));
+    }
+    if (auto done = u.run(); *got == step::row && !done) return done.error();
+  }
+  const auto s = db_.kept("INSERT INTO responses(seq, status, worker, fields, body_size, "
+                          "body_crc, body_spool, sum, bytes) VALUES(?,?,?,?,?,?,?,?,?)");
   if (!s) return s.error();
   auto u = (*s)->begin();
   u.number(seq).number(r.status).text(r.worker).text(r.fields);
-  u.number(static_cast<std::int64_t>(r.body.size)).number(r.body.crc);
-  u.number(static_cast<std::int64_t>(r.body.spool)).number(sum_of(r));
-  return u.blob(r.body.bytes).run();
+  u.number(whole(r.body.size)).number(r.body.crc).number(whole(r.body.spool)).number(sum_of(r));
+  if (auto kept = u.blob(r.body.bytes).run(); !kept) return kept.error();
+  if (totals_ && r.body.spool != 0) totals_->spooled += r.body.size;
+  return old;
 }
 
-// One that was running when weir was killed is tried again: its number is spent all the same.
-outcome<std::uint32_t> ledger::start_attempt(const batch_id& id, std::string_view worker,
+outcome<opened_attempt> ledger::open_attempt(const batch_id& id, std::string_view worker,
                                              unix_ms now) {
-  const auto p = locate(id);
-  if (!p) return p.error();
-  if (!is_open(p->state)) return failure{trouble::conflict, "the batch is not open"};
-  const std::uint32_t number = p->attempts + 1;
-  if (auto moved = move(*p, batch_state::running, number, 0, now); !moved) return moved.error();
+  auto b = find(id, true);
+  if (!b) return b.error();
+  if (!is_open(b->state)) return failure{trouble::conflict, "the batch is not open"};
+  const place p{b->seq, b->lane, id, {b->state, b->attempts, b->tries, b->not_before, b->changed},
+                0};
+  const standing to{batch_state::running, b->attempts + 1, b->tries, 0, now};
+  if (auto moved = move(p, to); !moved) return moved.error();
   attempt_note n;
-  n.number = number, n.worker = worker, n.began = now;
-  if (auto noted = note(p->seq, n); !noted) return noted.error();
-  return number;
+  n.number = to.attempts, n.worker = worker, n.began = now;
+  if (auto noted = note(p.seq, n); !noted) return noted.error();
+  b->state = to.state, b->attempts = to.attempts, b->not_before = 0, b->changed = now;
+  return opened_attempt{to.attempts, std::move(*b)};
 }
 
-outcome<void> ledger::end_attempt(const batch_id& id, const attempt_end& how) {
-  const auto p = locate(id);
+// One whose batch was cancelled meanwhile, or that a later attempt overtook, is only noted.
+outcome<spool_numbers> ledger::end_attempt(const finished_attempt& how) {
+  const auto p = locate(how.id);
   if (!p) return p.error();
-  if (auto noted = note(p->seq, how.note); !noted) return noted;
-  if (p->state != batch_state::running) return {};   // cancelled meanwhile: that stands
-  if (how.answer)
-    if (auto kept = keep(p->seq, *how.answer); !kept) return kept;
-  return move(*p, how.next, p->attempts, how.not_before, how.note.ended);
+  if (auto noted = note(p->seq, how.note); !noted) return noted.error();
+  spool_numbers unnamed;
+  if (p->now.state != batch_state::running || p->now.attempts != how.note.number) {
+    if (how.answer && how.answer->body.spool != 0) unnamed.push_back(how.answer->body.spool);
+    return unnamed;
+  }
+  if (how.answer) {
+    auto old = keep(p->seq, *how.answer);
+    if (!old) return old.error();
+    unnamed = std::move(*old);
+  }
+  const standing to{how.next, p->now.attempts, how.tries, how.not_before, how.note.ended};
+  if (auto moved = move(*p, to); !moved) return moved.error();
+  return unnamed;
 }
 
 outcome<void> ledger::cancel(const batch_id& id, unix_ms now) {
   const auto p = locate(id);
   if (!p) return p.error();
-  if (!is_open(p->state)) return failure{trouble::conflict, "the batch has ended already"};
-  return move(*p, batch_state::cancelled, p->attempts, 0, now);
+  if (!is_open(p->now.state)) return failure{trouble::conflict, "the batch has ended already"};
+  return move(*p, {batch_state::cancelled, p->now.attempts, p->now.tries, 0, now});
 }
 
-outcome<void> ledger::requeue(const batch_id& id, unix_ms now) {
+// It gets all its tries again; the numbers of its attempts go on.
+outcome<batch> ledger::requeue(const batch_id& id, unix_ms now) {
   const auto p = locate(id);
   if (!p) return p.error();
-  if (p->state != batch_state::failed)
+  if (p->now.state != batch_state::failed)
     return failure{trouble::conflict, "only a dead letter can be put back into the queue"};
-  return move(*p, batch_state::queued, p->attempts, 0, now);
+  if (auto moved = move(*p, {batch_state::queued, p->now.attempts, 0, 0, now}); !moved)
+    return moved.error();
+  return find(id, false);
 }
 
-outcome<std::vector<std::uint64_t>> ledger::drop(const batch_id& id) {
+outcome<spool_numbers> ledger::drop(const batch_id& id) {
   const auto p = locate(id);
   if (!p) return p.error();
-  if (is_open(p->state)) return failure{trouble::conflict, "the batch is open; cancel it first"};
-  std::vector<std::uint64_t> files;
-  for (const char* sql : {"SELECT body_spool FROM batches WHERE seq = ? AND body_spool != 0",
-                          "SELECT body_spool FROM responses WHERE seq = ? AND body_spool != 0"}) {
-    auto s = db_.prepare(sql);
-    if (!s) return s.error();
-    auto u = s->begin();
-    const auto got = u.number(p->seq).next();
-    if (!got) return got.error();
-    if (*got == step::row) files.push_back(static_cast<std::uint64_t>(u.number_at(0)));
-  }
-  for (const char* sql :
-       {"DELETE FROM bodies WHERE seq = ?", "DELETE FROM responses WHERE seq = ?",
-        "DELETE FROM attempts WHERE seq = ?", "DELETE FROM batches WHERE seq = ?"}) {
-    auto s = db_.prepare(sql);
-    if (!s) return s.error();
-    if (auto done = s->begin().number(p->seq).run(); !done) return done.error();
-  }
+  if (is_open(p->now.state))
+    return failure{trouble::conflict, "the batch is open; cancel it first"};
+  spool_numbers files;
+  if (auto gone = remove(p->seq, files); !gone) return gone.error();
   return files;
 }
 
-outcome<void> ledger::set_aside(std::int64_t seq, std::string_view what, unix_ms now) {
-  auto s = db_.prepare("INSERT OR REPLACE INTO damaged(seq, found, what) VALUES(?,?,?)");
-  if (!s) return s.error();
-  if (auto noted = s->begin().number(seq).number(now).text(what).run(); !noted) return noted;
-  auto moved = db_.prepare("UPDATE batches SET state = ? WHERE seq = ?");
-  if (!moved) return moved.error();
-  return moved->begin().number(static_cast<int>(batch_state::damaged)).number(seq).run();
+outcome<void> ledger::set_aside(const batch_id& id, std::string_view why, unix_ms now) {
+  const auto at = where(id);
+  return at ? set_aside(at->seq, why, now) : outcome<void>(at.error());
 }
 
-// --- reads --------------------------------------------------------------------------------------
-
-outcome<batch> ledger::find(const batch_id& id, bool with_body) {
-  static const std::string sql = std::string(columns) + "WHERE id = ?";
-  const auto s = ready(find_, sql.c_str());
+// Its state is sound from then on, so that it can be dropped; nothing else of it is trusted.
+outcome<void> ledger::set_aside(std::int64_t seq, std::string_view why, unix_ms now) {
+  const auto noted = db_.kept("INSERT INTO damaged(found, what) VALUES(?,?)");
+  if (!noted) return noted.error();
+  const std::string what = "batch " + std::to_string(seq) + ": " + std::string(why);
+  if (auto done = (*noted)->begin().number(now).text(what).run(); !done) return done;
+  const auto id = db_.kept("SELECT id FROM batches WHERE seq = ?");
+  if (!id) return id.error();
+  batch_id of{};
+  {
+    auto u = (*id)->begin();
+    if (auto got = u.number(seq).next(); !got) return got.error();
+    of = u.id_at(0);
+  }
+  totals_.reset();
+  const auto s = db_.kept("UPDATE batches SET open = 0, state = 5, attempts = 0, tries = 0, "
+                          "not_before = 0, changed = ?, state_sum = ?, kept = 0 WHERE seq = ?");
   if (!s) return s.error();
   auto u = (*s)->begin();
-  const auto got = u.id(id).next();
-  if (!got) return got.error();
-  if (*got == step::done) return unknown(id);
-  batch b = batch_at(u);
-  if (!sound(u, b)) return broken("the batch");
-  if (!with_body || b.body.spool != 0 || b.body.size == 0) return b;
-  const auto body = ready(find_body_, "SELECT bytes FROM bodies WHERE seq = ?");
-  if (!body) return body.error();
-  auto of_body = (*body)->begin();
-  const auto found = of_body.number(u.number_at(0)).next();
-  if (!found) return found.error();
-  if (*found == step::row) b.body.bytes = of_body.blob_at(0);
-  if (!inline_whole(b.body)) return broken("the batch's body");
-  return b;
-}
-
-outcome<response> ledger::response_of(const batch_id& id) {
-  auto s = db_.prepare(
-      "SELECT r.status, r.worker, r.fields, r.body_size, r.body_crc, r.body_spool, r.sum, r.bytes "
-      "FROM responses r JOIN batches b ON b.seq = r.seq WHERE b.id = ?");
-  if (!s) return s.error();
-  auto u = s->begin();
-  const auto got = u.id(id).next();
-  if (!got) return got.error();
-  if (*got == step::done) return failure{trouble::not_found, "the batch has no result"};
-  response r;
-  r.status = static_cast<std::uint16_t>(u.number_at(0));
-  r.worker = u.text_at(1), r.fields = u.text_at(2);
-  r.body.size = static_cast<std::uint64_t>(u.number_at(3));
-  r.body.crc = static_cast<std::uint32_t>(u.number_at(4));
-  r.body.spool = static_cast<std::uint64_t>(u.number_at(5));
-  r.body.bytes = u.blob_at(7);
-  if (u.number_at(6) != sum_of(r) || !inline_whole(r.body)) return broken("the batch's result");
-  return r;
-}
-
-outcome<std::vector<attempt_note>> ledger::attempts_of(const batch_id& id) {
-  auto s = db_.prepare(
-      "SELECT a.number, a.worker, a.began, a.ended, a.outcome, a.detail FROM attempts a "
-      "JOIN batches b ON b.seq = a.seq WHERE b.id = ? ORDER BY a.number");
-  if (!s) return s.error();
-  auto u = s->begin();
-  u.id(id);
-  std::vector<attempt_note> all;
-  for (;;) {
-    const auto got = u.next();
-    if (!got) return got.error();
-    if (*got == step::done) return all;
-    all.push_back({static_cast<std::uint32_t>(u.number_at(0)), u.text_at(1), u.number_at(2),
-                   u.number_at(3), u.text_at(4), u.text_at(5)});
-  }
-}
-
-outcome<std::vector<batch_line>> ledger::list(const batch_query& q) {
-  auto s = db_.prepare(
-      "SELECT seq, id, pool, route, tenant, state, attempts, created, changed, body_size "
-      "FROM batches WHERE seq > ?1 AND (?2 IS NULL OR state = ?2) AND (?3 = '' OR pool = ?3) "
-      "AND (?4 = '' OR tenant = ?4) ORDER BY seq LIMIT ?5");
-  if (!s) return s.error();
-  auto u = s->begin();
-  u.number(q.after);
-  q.state ? u.number(static_cast<int>(*q.state)) : u.null();
-  u.text(q.pool).text(q.tenant).number(q.limit);
-  std::vector<batch_line> all;
-  for (;;) {
-    const auto got = u.next();
-    if (!got) return got.error();
-    if (*got == step::done) return all;
-    all.push_back({u.number_at(0), u.id_at(1), u.text_at(2), u.text_at(3), u.text_at(4),
-                   state_at(u, 5), static_cast<std::uint32_t>(u.number_at(6)), u.number_at(7),
-                   u.number_at(8), static_cast<std::uint64_t>(u.number_at(9))});
-  }
-}
-
-outcome<ledger::open_page> ledger::load_open(std::int64_t after, unsigned limit) {
-  // Both states by one walk of the table: the index would give them one after the other.
-  static const std::string sql =
-      std::string(columns) + "WHERE seq > ? AND state IN (0, 1) ORDER BY seq LIMIT ?";
-  const auto s = ready(load_, sql.c_str());
-  if (!s) return s.error();
-  auto u = (*s)->begin();
-  u.number(after).number(limit);
-  open_page page;
-  for (unsigned n = 0;; ++n) {
-    const auto got = u.next();
-    if (!got) return got.error();
-    if (*got == step::done) break;
-    page.last = u.number_at(0);
-    batch b = batch_at(u);
-    if (sound(u, b)) page.batches.push_back(std::move(b));
-    else page.damaged.emplace_back(page.last, broken("the batch"));
-  }
-  if (page.batches.size() + page.damaged.size() < limit) page.last = 0;
-  return page;
-}
-
-outcome<std::vector<std::uint64_t>> ledger::spool_files() {
-  auto s = db_.prepare("SELECT body_spool FROM batches WHERE body_spool != 0 UNION ALL "
-                       "SELECT body_spool FROM responses WHERE body_spool != 0");
-  if (!s) return s.error();
-  auto u = s->begin();
-  std::vector<std::uint64_t> all;
-  for (;;) {
-    const auto got = u.next();
-    if (!got) return got.error();
-    if (*got == step::done) return all;
-    all.push_back(static_cast<std::uint64_t>(u.number_at(0)));
-  }
-}
-
-outcome<std::uint64_t> ledger::highest_spool() {
-  const auto n = db_.number(
-      "SELECT max(coalesce((SELECT max(body_spool) FROM batches), 0), "
-      "coalesce((SELECT max(body_spool) FROM responses), 0))");
-  if (!n) return n.error();
-  return static_cast<std::uint64_t>(*n);
+  return u.number(now).number(sum_of(of, {batch_state::damaged, 0, 0, 0, now})).number(seq).run();
 }
 
 }  // namespace weir::store

@@ -1,92 +1,98 @@
 // The records of batches in the database: what may happen to one, and what is known of it. Every
-// change is part of the transaction between begin() and commit(); nothing counts before commit()
-// returned. Only the store's thread calls it. A record whose checksum is wrong is answered with
+// change is part of the transaction that its caller has begun, and nothing counts before that is
+// committed. Only the store's thread calls it. A record whose checksum is wrong is answered with
 // `damaged` and never acted upon; set_aside() takes it out of the way.
 //
 //   queued -> running -> queued (again) | succeeded | failed | cancelled
 //   failed -> queued (requeue);   whatever is not open may be dropped
 #pragma once
 
+#include <array>
+#include <map>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <unordered_map>
 #include <vector>
 
-#include "store/sqlite.hpp"
+#include "store/rows.hpp"
 
 namespace weir::store {
 
-// What became of an attempt, and where that leaves its batch.
-struct attempt_end {
-  attempt_note note;
-  batch_state next = batch_state::queued;
-  unix_ms not_before = 0;              // of the next attempt
-  const response* answer = nullptr;    // the worker's final one, when there is one to keep
-};
-
-// One line of a list.
-struct batch_line {
-  std::int64_t seq = 0;                // where the next page goes on
-  batch_id id{};
-  std::string pool, route, tenant;
-  batch_state state = batch_state::queued;
-  std::uint32_t attempts = 0;
-  unix_ms created = 0, changed = 0;
-  std::uint64_t body_bytes = 0;
-};
-
-// Which ones; empty members ask for all.
-struct batch_query {
-  std::optional<batch_state> state;
-  std::string pool, tenant;
-  std::int64_t after = 0;              // seq of the last line that was seen
-  unsigned limit = 100;
-};
+using spool_numbers = std::vector<std::uint64_t>;   // files that no record names from then on
 
 class ledger {
  public:
-  // Makes the tables, or takes them over from an older version.
-  static outcome<ledger> open(const std::string& path, const char* vfs = nullptr);
+  explicit ledger(database& db) : db_(db) {}
 
-  outcome<void> begin();
-  outcome<void> commit();
-  void roll_back();
+  // At the start: takes a batch that was running when weir was killed back into the queue, and
+  // forgets lanes without batches. Reads neither what waits nor what has ended.
+  outcome<void> take_up(unix_ms now);
+  outcome<void> rolled_back();   // what was done since the last commit never was
 
   // --- changes -----------------------------------------------------------------------------------
-  outcome<void> add(const batch& b);                            // conflict: the id is known
-  outcome<std::uint32_t> start_attempt(const batch_id& id, std::string_view worker, unix_ms now);
-  outcome<void> end_attempt(const batch_id& id, const attempt_end& how);
+  outcome<added> add(const batch& b);                           // conflict: the id is known
+  outcome<opened_attempt> open_attempt(const batch_id& id, std::string_view worker, unix_ms now);
+  outcome<spool_numbers> end_attempt(const finished_attempt& how);
   outcome<void> cancel(const batch_id& id, unix_ms now);        // an open one
-  outcome<void> requeue(const batch_id& id, unix_ms now);       // a dead letter
-  outcome<std::vector<std::uint64_t>> drop(const batch_id& id); // not open; its spool files
-  outcome<void> set_aside(std::int64_t seq, std::string_view what, unix_ms now);
+  outcome<batch> requeue(const batch_id& id, unix_ms now);      // a dead letter
+  outcome<spool_numbers> drop(const batch_id& id);              // one that is not open
+  outcome<void> set_aside(std::int64_t seq, std::string_view why, unix_ms now);
+  outcome<void> set_aside(const batch_id& id, std::string_view why, unix_ms now);
+  // At most `most` ended ones that `keep` does not keep, the oldest first; how many went.
+  outcome<std::size_t> sweep(const retention& keep, unix_ms now, std::size_t most,
+                             spool_numbers& files);
 
   // --- reads -------------------------------------------------------------------------------------
+  outcome<added> where(const batch_id& id);
   outcome<batch> find(const batch_id& id, bool with_body);
   outcome<response> response_of(const batch_id& id);
   outcome<std::vector<attempt_note>> attempts_of(const batch_id& id);
   outcome<std::vector<batch_line>> list(const batch_query& q);
-  // Open batches in order of arrival, without bodies; those that are damaged are told apart.
-  struct open_page {
+  // Queued ones of a lane in order of arrival, without bodies; the damaged are told apart.
+  struct page {
     std::vector<batch> batches;
     std::vector<std::pair<std::int64_t, failure>> damaged;   // seq, why
-    std::int64_t last = 0;                                    // seq to go on after; 0: that was all
   };
-  outcome<open_page> load_open(std::int64_t after, unsigned limit);
-  outcome<std::vector<std::uint64_t>> spool_files();          // that records name
+  outcome<page> load(std::uint32_t lane, std::int64_t after, unsigned limit);
+  outcome<std::vector<lane_state>> lanes();
+  outcome<store_counts> counts();                             // `bytes`: of the spool alone
+  outcome<bool> names_spool(std::uint64_t number);
   outcome<std::uint64_t> highest_spool();
 
  private:
+  using lane_key = std::tuple<std::string, std::string, std::string>;   // pool, route, tenant
   struct place;
-  explicit ledger(database db) : db_(std::move(db)) {}
-  outcome<statement*> ready(statement& s, const char* sql);
+  struct totals {
+    std::array<std::uint64_t, 6> by_state{};
+    std::uint64_t results = 0, spooled = 0;   // bytes
+  };
   outcome<place> locate(const batch_id& id);
-  outcome<void> move(const place& p, batch_state to, std::uint32_t attempts, unix_ms not_before,
-                     unix_ms now);
+  outcome<void> move(const place& p, const standing& to);
   outcome<void> note(std::int64_t seq, const attempt_note& n);
-  outcome<void> keep(std::int64_t seq, const response& r);
+  outcome<spool_numbers> keep(std::int64_t seq, const response& r);
+  outcome<void> insert(const batch& b, std::int64_t seq, std::uint32_t lane);
+  outcome<void> insert_body(std::int64_t seq, const payload& body);
+  outcome<void> remove(std::int64_t seq, spool_numbers& files);
+  outcome<std::vector<std::int64_t>> overdue(const retention& keep, unix_ms now, std::size_t most);
+  outcome<void> overdue_by_size(std::uint64_t bytes_max, std::size_t most,
+                                std::vector<std::int64_t>& into);
 
-  database db_;
-  statement insert_, insert_body_, locate_, move_, note_, keep_, find_, find_body_, load_;
+  outcome<std::uint32_t> lane_of(const batch& b);
+  outcome<void> read_lanes();
+  outcome<void> forget_empty_lanes();
+  outcome<void> interrupt_running(unix_ms now);
+  void name(batch& b) const;                                  // its pool, route and tenant
+  outcome<batch> row(const statement::use& u) const;
+  outcome<std::string> body_of(std::int64_t seq);
+  outcome<totals*> sums();
+  void count(batch_state s, int by, std::uint64_t kept);
+
+  database& db_;
+  std::int64_t next_seq_ = 1;
+  std::map<lane_key, std::uint32_t> lanes_;
+  std::unordered_map<std::uint32_t, const lane_key*> names_;
+  std::optional<totals> totals_;                              // none: not added up yet
 };
 
 }  // namespace weir::store

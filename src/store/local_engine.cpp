@@ -1,168 +1,121 @@
 #include "store/local_engine.hpp"
 
-#include <atomic>
-#include <condition_variable>
-#include <filesystem>
-#include <mutex>
-#include <optional>
+#include <chrono>
 #include <thread>
 #include <utility>
+
+#include "store/backup.hpp"
+#include "store/checkpointer.hpp"
+#include "store/folder_lock.hpp"
+#include "store/groups.hpp"
 
 namespace weir::store {
 namespace {
 
-constexpr unsigned page_rows = 4096;   // read at once at the start
-
-// Not the asker's mistake: the transaction around it is void.
-bool breaks_group(const failure& f) {
-  return f.what == trouble::full || f.what == trouble::io || f.what == trouble::damaged;
+unix_ms wall_clock() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
-
-// Something to do with the ledger, and whom to tell what came of it.
-struct job {
-  virtual ~job() = default;
-  virtual const failure* run(ledger& l) = 0;   // null: it is done; valid until the next run
-  virtual void fail(const failure& f) = 0;     // its transaction came to nothing
-  virtual void tell() = 0;
-};
-
-template <class T>
-struct job_of final : job {
-  job_of(std::function<outcome<T>(ledger&)> w, done<T> t)
-      : work(std::move(w)), told(std::move(t)) {}
-  const failure* run(ledger& l) override {
-    got.emplace(work(l));
-    if (*got) return nullptr;
-    why = got->error();
-    return &why;
-  }
-  void fail(const failure& f) override { got.emplace(f); }
-  void tell() override { told(std::move(*got)); }
-
-  std::function<outcome<T>(ledger&)> work;
-  done<T> told;
-  std::optional<outcome<T>> got;
-  failure why;
-};
-
-using job_ptr = std::unique_ptr<job>;
 
 }  // namespace
 
 struct local_engine::state {
-  state(ledger l, std::string spool_folder, std::uint64_t next_spool, unsigned most)
-      : book(std::move(l)), bodies(std::move(spool_folder), next_spool), group_max(most) {}
+  state(const local_settings& s, folder_lock l, std::unique_ptr<books> b, std::uint64_t next_spool)
+      : settings(s),
+        lock(std::move(l)),
+        book(std::move(b)),
+        bodies(s.folder + "/" + spool_folder, next_spool),
+        work(*book, s.group_max, [this] { keep_log_short(); }) {}
+  ~state();
 
-  template <class T>
-  void ask(std::function<outcome<T>(ledger&)> work, done<T> told) {
-    auto made = std::make_unique<job_of<T>>(std::move(work), std::move(told));
-    {
-      const std::lock_guard lock(mutex);
-      waiting.push_back(std::move(made));
-    }
-    wake.notify_one();
+  // `w`: outcome<T>(books&), on the store's thread.
+  template <class T, class Work, class Told>
+  void ask(Work w, Told told) {
+    work.ask(std::make_unique<job_of<T, Work, Told>>(std::move(w), std::move(told)));
   }
-  void run();
-  std::vector<job_ptr> take();
-  void perform(std::vector<job_ptr>& group);
-  bool together(std::vector<job_ptr>& group);
-  void alone(job& one);
-  outcome<void> set_aside(const ledger::open_page& page, unix_ms now);
+  void remove(const spool_numbers& files);
+  void keep_log_short();
+  void begin_copy(std::string folder, done<void> told);
+  void end_copy();
 
-  ledger book;
+  const local_settings settings;
+  folder_lock lock;
+  std::unique_ptr<books> book;
   spool bodies;
-  const unsigned group_max;
-  std::size_t damaged = 0;
-  std::atomic<std::uint64_t> commits{0};
+  std::atomic<std::uint64_t> damaged{0};
 
-  std::mutex mutex;
-  std::condition_variable wake;
-  std::vector<job_ptr> waiting;   // under the mutex, as the next
-  bool closing = false;
-  std::thread thread;
+  // Of the store's thread.
+  std::uint64_t last_pass = 0;               // pages of the log when one was asked for
+  bool passing = false;
+  bool copying = false;
+  spool_numbers unnamed;                     // to be removed when the copy is made
+
+  std::unique_ptr<checkpointer> passes;      // none: all is in memory
+  std::atomic<bool> stop{false};
+  std::thread copier;
+  groups work;                               // last: it ends first
 };
 
-void local_engine::state::run() {
-  for (;;) {
-    std::vector<job_ptr> group = take();
-    if (group.empty()) return;
-    perform(group);
-    for (const job_ptr& one : group) one->tell();
+// The copy asks for its end to be told: it goes before the store's thread does.
+local_engine::state::~state() {
+  stop = true;
+  ask<void>([](books&) { return outcome<void>(); },
+            [this](outcome<void>) { if (copier.joinable()) copier.join(); });
+}
+
+// A file goes when no record can name it any more, after the commit; what stays by mistake is swept
+// at the next start.
+void local_engine::state::remove(const spool_numbers& files) {
+  if (copying) unnamed.insert(unnamed.end(), files.begin(), files.end());
+  else for (const std::uint64_t n : files) (void)bodies.remove(n);
+}
+
+// The other thread copies most of the log; what came meanwhile is short, and is copied here, so
+// that the log starts anew. While a reader holds it back, it is tried again as the log grows.
+void local_engine::state::keep_log_short() {
+  if (!passes) return;
+  const std::uint64_t pages = book->log_pages();
+  if (pages < last_pass) last_pass = 0;
+  if (passing && passes->idle()) {
+    passing = false;
+    (void)book->check_point();
+  } else if (!passing && pages >= last_pass + settings.log_pages) {
+    passing = true;
+    last_pass = pages;
+    passes->ask();
   }
 }
 
-// Waits for something to do; empty: closing, and all was done.
-std::vector<job_ptr> local_engine::state::take() {
-  std::unique_lock lock(mutex);
-  wake.wait(lock, [&] { return closing || !waiting.empty(); });
-  if (waiting.size() <= group_max) return std::exchange(waiting, {});
-  const auto end = waiting.begin() + group_max;
-  std::vector<job_ptr> group(std::make_move_iterator(waiting.begin()),
-                             std::make_move_iterator(end));
-  waiting.erase(waiting.begin(), end);
-  return group;
+// --- a copy -------------------------------------------------------------------------------------
+
+// From here on no spool file goes until end_copy().
+void local_engine::state::begin_copy(std::string folder, done<void> told) {
+  if (settings.folder.empty()) return told(failure{trouble::conflict, "there is nothing on disk"});
+  if (copying) return told(failure{trouble::conflict, "a copy is being made already"});
+  if (copier.joinable()) copier.join();
+  copying = true;
+  copier = std::thread([this, folder = std::move(folder), told = std::move(told)] {
+    const copy_order order{settings.folder, folder, wall_clock(), &stop, settings.vfs};
+    auto made = copy_store(order);
+    ask<void>([](books&) { return outcome<void>(); },
+              [this, made = std::move(made), told = std::move(told)](outcome<void>) {
+                end_copy();
+                told(made);
+              });
+  });
 }
 
-void local_engine::state::perform(std::vector<job_ptr>& group) {
-  if (together(group)) return;
-  for (const job_ptr& one : group) alone(*one);
-}
-
-// False: nothing of it happened.
-bool local_engine::state::together(std::vector<job_ptr>& group) {
-  if (!book.begin()) return false;
-  for (const job_ptr& one : group) {
-    const failure* const why = one->run(book);
-    if (!why || !breaks_group(*why)) continue;
-    book.roll_back();
-    return false;
-  }
-  const bool good = book.commit().has_value();
-  if (!good) book.roll_back();
-  commits.fetch_add(good, std::memory_order_relaxed);
-  return good;
-}
-
-void local_engine::state::alone(job& one) {
-  if (const auto begun = book.begin(); !begun) return one.fail(begun.error());
-  if (one.run(book)) return book.roll_back();
-  const auto committed = book.commit();
-  if (committed) {
-    commits.fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
-  book.roll_back();
-  one.fail(committed.error());
-}
-
-outcome<void> local_engine::state::set_aside(const ledger::open_page& page, unix_ms now) {
-  if (page.damaged.empty()) return {};
-  if (auto begun = book.begin(); !begun) return begun;
-  for (const auto& [seq, why] : page.damaged) {
-    if (auto moved = book.set_aside(seq, why.detail, now); !moved) {
-      book.roll_back();
-      return moved;
-    }
-  }
-  damaged += page.damaged.size();
-  return book.commit();
+void local_engine::state::end_copy() {
+  copying = false;
+  remove(std::exchange(unnamed, {}));
 }
 
 // --- opening ------------------------------------------------------------------------------------
 
 namespace {
 
-outcome<void> make_folder(const std::string& path) {
-  std::error_code failed;
-  std::filesystem::create_directories(path, failed);
-  if (failed) return failure{trouble::io, "making the folder " + path + ": " + failed.message()};
-  return {};
-}
-
-outcome<void> sweep(ledger& book, const spool& bodies) {
-  const auto named = book.spool_files();
-  if (!named) return named.error();
-  const auto swept = bodies.sweep({named->begin(), named->end()});
+outcome<void> sweep_spool(ledger& of, const spool& bodies) {
+  const auto swept = bodies.sweep([&](std::uint64_t n) { return of.names_spool(n); });
   if (!swept) return swept.error();
   return {};
 }
@@ -170,106 +123,185 @@ outcome<void> sweep(ledger& book, const spool& bodies) {
 }  // namespace
 
 outcome<std::unique_ptr<local_engine>> local_engine::open(const local_settings& settings) {
-  const std::string spool_folder = settings.folder + "/spool";
-  if (auto made = make_folder(spool_folder); !made) return made.error();
-  auto book = ledger::open(settings.folder + "/batches.db", settings.vfs);
+  const bool on_disk = !settings.folder.empty();
+  const std::string path = on_disk ? settings.folder + "/" + database_file : ":memory:";
+  folder_lock lock;
+  if (on_disk) {
+    auto taken = folder_lock::take(settings.folder);
+    if (!taken) return taken.error();
+    lock = std::move(*taken);
+    if (auto made = make_folder(settings.folder + "/" + spool_folder); !made) return made.error();
+  }
+  auto book = books::open(path, settings.now, settings.vfs);
   if (!book) return book.error();
-  const auto highest = book->highest_spool();
+  const auto highest = (*book)->batches.highest_spool();
   if (!highest) return highest.error();
-  auto made = std::make_unique<state>(std::move(*book), spool_folder, *highest + 1,
-                                      settings.group_max);
-  if (auto swept = sweep(made->book, made->bodies); !swept) return swept.error();
+  auto made = std::make_unique<state>(settings, std::move(lock), std::move(*book), *highest + 1);
+  if (on_disk) {
+    if (auto swept = sweep_spool(made->book->batches, made->bodies); !swept) return swept.error();
+    auto passes = checkpointer::start(path, settings.vfs);
+    if (!passes) return passes.error();
+    made->passes = std::move(*passes);
+  }
   return std::unique_ptr<local_engine>(new local_engine(std::move(made)));
 }
 
 local_engine::local_engine(std::unique_ptr<state> made) : state_(std::move(made)) {
-  state_->thread = std::thread([s = state_.get()] { s->run(); });
+  state_->work.start();
 }
 
-local_engine::~local_engine() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->closing = true;
-  }
-  state_->wake.notify_one();
-  state_->thread.join();
-}
+local_engine::~local_engine() = default;
 
 // --- what is asked ------------------------------------------------------------------------------
 
-void local_engine::add(batch b, done<void> told) {
-  state_->ask<void>([b = std::move(b)](ledger& l) { return l.add(b); }, std::move(told));
+void local_engine::add(batch b, std::optional<key_claim> key, done<added> told) {
+  state_->ask<added>([b = std::move(b), key](books& s) { return s.add(b, key); },
+                     std::move(told));
 }
 
-void local_engine::start_attempt(batch_id id, std::string worker, unix_ms now,
-                                 done<std::uint32_t> told) {
-  state_->ask<std::uint32_t>(
-      [id, worker = std::move(worker), now](ledger& l) { return l.start_attempt(id, worker, now); },
-      std::move(told));
+void local_engine::open_attempt(batch_id id, std::string worker, unix_ms now,
+                                done<opened_attempt> told) {
+  state* const s = state_.get();
+  s->ask<books::tried>(
+      [id, worker = std::move(worker), now](books& b) { return b.open_attempt(id, worker, now); },
+      [s, told = std::move(told)](outcome<books::tried> got) {
+        if (!got) return told(got.error());
+        if (got->opened) return told(std::move(*got->opened));
+        ++s->damaged;
+        told(got->why);
+      });
 }
 
 void local_engine::end_attempt(finished_attempt how, done<void> told) {
-  state_->ask<void>(
-      [how = std::move(how)](ledger& l) {
-        return l.end_attempt(how.id, {how.note, how.next, how.not_before,
-                                      how.answer ? &*how.answer : nullptr});
-      },
-      std::move(told));
-}
-
-void local_engine::cancel(batch_id id, unix_ms now, done<void> told) {
-  state_->ask<void>([=](ledger& l) { return l.cancel(id, now); }, std::move(told));
-}
-
-void local_engine::requeue(batch_id id, unix_ms now, done<void> told) {
-  state_->ask<void>([=](ledger& l) { return l.requeue(id, now); }, std::move(told));
-}
-
-// The files go when no record can name them any more: after the commit.
-void local_engine::drop(batch_id id, done<void> told) {
   state* const s = state_.get();
-  s->ask<std::vector<std::uint64_t>>(
-      [id](ledger& l) { return l.drop(id); },
-      [s, told = std::move(told)](outcome<std::vector<std::uint64_t>> files) {
-        if (!files) return told(files.error());
-        for (const std::uint64_t n : *files) (void)s->bodies.remove(n);   // else swept at a start
+  s->ask<spool_numbers>(
+      [how = std::move(how)](books& b) {
+        b.saw(how.note.ended);
+        return b.batches.end_attempt(how);
+      },
+      [s, told = std::move(told)](outcome<spool_numbers> unnamed) {
+        if (!unnamed) return told(unnamed.error());
+        s->remove(*unnamed);
         told({});
       });
 }
 
+void local_engine::cancel(batch_id id, unix_ms now, done<void> told) {
+  state_->ask<void>([=](books& b) { return b.batches.cancel(id, now); }, std::move(told));
+}
+
+void local_engine::requeue(batch_id id, unix_ms now, done<batch> told) {
+  state_->ask<batch>([=](books& b) { return b.batches.requeue(id, now); }, std::move(told));
+}
+
+void local_engine::drop(batch_id id, done<void> told) {
+  state* const s = state_.get();
+  s->ask<spool_numbers>([id](books& b) { return b.batches.drop(id); },
+                        [s, told = std::move(told)](outcome<spool_numbers> unnamed) {
+                          if (!unnamed) return told(unnamed.error());
+                          s->remove(*unnamed);
+                          told({});
+                        });
+}
+
 void local_engine::find(batch_id id, bool with_body, done<batch> told) {
-  state_->ask<batch>([=](ledger& l) { return l.find(id, with_body); }, std::move(told));
+  state_->ask<batch>([=](books& b) { return b.batches.find(id, with_body); }, std::move(told));
 }
 
 void local_engine::response_of(batch_id id, done<response> told) {
-  state_->ask<response>([id](ledger& l) { return l.response_of(id); }, std::move(told));
+  state_->ask<response>([id](books& b) { return b.batches.response_of(id); }, std::move(told));
 }
 
 void local_engine::attempts_of(batch_id id, done<std::vector<attempt_note>> told) {
-  state_->ask<std::vector<attempt_note>>([id](ledger& l) { return l.attempts_of(id); },
+  state_->ask<std::vector<attempt_note>>([id](books& b) { return b.batches.attempts_of(id); },
                                          std::move(told));
 }
 
 void local_engine::list(batch_query q, done<std::vector<batch_line>> told) {
-  state_->ask<std::vector<batch_line>>([q = std::move(q)](ledger& l) { return l.list(q); },
+  state_->ask<std::vector<batch_line>>(
+      [q = std::move(q)](books& b) { return b.batches.list(q); }, std::move(told));
+}
+
+void local_engine::count(done<store_counts> told) {
+  state_->ask<store_counts>([](books& b) { return b.counts(); }, std::move(told));
+}
+
+void local_engine::load(std::uint32_t lane, std::int64_t after, unsigned limit,
+                        done<std::vector<batch>> told) {
+  state* const s = state_.get();
+  auto bad = std::make_shared<std::size_t>(0);
+  s->ask<std::vector<batch>>(
+      [=](books& b) { return b.load(lane, after, limit, *bad); },
+      [s, bad, told = std::move(told)](outcome<std::vector<batch>> got) {
+        if (got) s->damaged += *bad;
+        told(std::move(got));
+      });
+}
+
+void local_engine::lanes(done<std::vector<lane_state>> told) {
+  state_->ask<std::vector<lane_state>>([](books& b) { return b.batches.lanes(); },
                                        std::move(told));
 }
 
-outcome<void> local_engine::each_open(unix_ms now, const std::function<void(batch)>& take) {
-  for (std::int64_t after = 0;;) {
-    auto page = state_->book.load_open(after, page_rows);
-    if (!page) return page.error();
-    if (auto aside = state_->set_aside(*page, now); !aside) return aside;
-    for (batch& b : page->batches) take(std::move(b));
-    if (page->last == 0) return {};
-    after = page->last;
-  }
+void local_engine::claim_key(digest scope, unix_ms now, done<key_record> told) {
+  state_->ask<key_record>(
+      [=](books& b) {
+        b.saw(now);
+        return b.keys.claim(scope, now);
+      },
+      std::move(told));
 }
 
-std::size_t local_engine::damaged() const noexcept { return state_->damaged; }
-spool& local_engine::bodies() noexcept { return state_->bodies; }
-std::uint64_t local_engine::commits() const noexcept {
-  return state_->commits.load(std::memory_order_relaxed);
+void local_engine::settle_key(key_claim key, response answer, unix_ms now, done<void> told) {
+  state_->ask<void>(
+      [key, answer = std::move(answer), now](books& b) { return b.keys.settle(key, answer, now); },
+      std::move(told));
 }
+
+void local_engine::release_key(digest scope) {
+  state_->ask<void>(
+      [scope](books& b) {
+        b.keys.release(scope);
+        return outcome<void>();
+      },
+      [](const outcome<void>&) {});
+}
+
+void local_engine::keep_message(message m, done<void> told) {
+  state_->ask<void>([m = std::move(m)](books& b) { return b.messages.keep(m); }, std::move(told));
+}
+
+void local_engine::forget_message(std::string name, done<void> told) {
+  state_->ask<void>([name = std::move(name)](books& b) { return b.messages.forget(name); },
+                    std::move(told));
+}
+
+void local_engine::messages(done<std::vector<message>> told) {
+  state_->ask<std::vector<message>>([](books& b) { return b.messages.all(); }, std::move(told));
+}
+
+void local_engine::sweep(retention keep, unix_ms now, done<swept> told) {
+  state* const s = state_.get();
+  auto files = std::make_shared<spool_numbers>();
+  s->ask<swept>(
+      [=](books& b) { return b.sweep(keep, now, s->settings.sweep_max, *files); },
+      [s, files, told = std::move(told)](outcome<swept> gone) {
+        if (gone) s->remove(*files);
+        told(std::move(gone));
+      });
+}
+
+void local_engine::back_up(std::string folder, done<void> told) {
+  state* const s = state_.get();
+  s->ask<void>([](books&) { return outcome<void>(); },
+               [s, folder = std::move(folder), told = std::move(told)](outcome<void> begun) {
+                 if (!begun) return told(begun);
+                 s->begin_copy(folder, told);
+               });
+}
+
+spool& local_engine::bodies() noexcept { return state_->bodies; }
+std::uint64_t local_engine::damaged() const noexcept { return state_->damaged.load(); }
+std::uint64_t local_engine::commits() const noexcept { return state_->work.commits(); }
 
 }  // namespace weir::store

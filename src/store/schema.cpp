@@ -8,20 +8,31 @@ namespace {
 // Each takes a database from the version before it to its own: entry 0 makes version 1.
 constexpr const char* migrations[] = {
     R"(
+CREATE TABLE lanes(
+  lane INTEGER PRIMARY KEY, pool TEXT NOT NULL, route TEXT NOT NULL, tenant TEXT NOT NULL,
+  UNIQUE(pool, route, tenant)
+);
 CREATE TABLE batches(
   seq INTEGER PRIMARY KEY,        -- order of arrival
-  id BLOB NOT NULL UNIQUE,
-  pool TEXT NOT NULL, route TEXT NOT NULL, tenant TEXT NOT NULL,
+  id BLOB NOT NULL UNIQUE, lane INTEGER NOT NULL,
   key TEXT NOT NULL, method TEXT NOT NULL, target TEXT NOT NULL, fields TEXT NOT NULL,
   cost REAL NOT NULL, urgency INTEGER NOT NULL, callback TEXT NOT NULL, deadline INTEGER,
   created INTEGER NOT NULL,
   body_size INTEGER NOT NULL, body_crc INTEGER NOT NULL, body_spool INTEGER NOT NULL,
-  sum INTEGER NOT NULL,           -- CRC-32 of all above but seq
-  state INTEGER NOT NULL, attempts INTEGER NOT NULL, not_before INTEGER NOT NULL,
-  changed INTEGER NOT NULL,
-  state_sum INTEGER NOT NULL      -- CRC-32 of id and the four above
+  sum INTEGER NOT NULL,           -- CRC-32 of all above but seq, and of what the lane is of
+  open INTEGER NOT NULL,          -- whether the state is queued or running
+  state INTEGER NOT NULL, attempts INTEGER NOT NULL, tries INTEGER NOT NULL,
+  not_before INTEGER NOT NULL, changed INTEGER NOT NULL,
+  state_sum INTEGER NOT NULL,     -- CRC-32 of id and the five above
+  kept INTEGER NOT NULL           -- bytes of the body and the answer, once it has ended
 );
-CREATE INDEX batches_by_state ON batches(state, seq);
+-- What waits, by lane in order of arrival, with all that adding it up takes.
+CREATE INDEX batches_by_lane ON batches(lane, open, seq, body_size, cost);
+CREATE INDEX batches_running ON batches(seq) WHERE state = 1;
+CREATE INDEX batches_ended ON batches(changed, kept, state) WHERE state IN (2, 4);
+CREATE INDEX batches_failed ON batches(seq, changed) WHERE state = 3;
+CREATE INDEX batches_damaged ON batches(seq, changed) WHERE state = 5;
+CREATE INDEX batches_spooled ON batches(body_spool, body_size) WHERE body_spool != 0;
 CREATE TABLE bodies(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
 CREATE TABLE attempts(
   seq INTEGER NOT NULL, number INTEGER NOT NULL, worker TEXT NOT NULL,
@@ -34,17 +45,31 @@ CREATE TABLE responses(
   bytes BLOB NOT NULL,
   sum INTEGER NOT NULL            -- CRC-32 of all above but seq and bytes
 );
-CREATE TABLE damaged(seq INTEGER PRIMARY KEY, found INTEGER NOT NULL, what TEXT NOT NULL);
+CREATE INDEX responses_spooled ON responses(body_spool, body_size) WHERE body_spool != 0;
+CREATE TABLE keys(
+  number INTEGER PRIMARY KEY, scope BLOB NOT NULL UNIQUE, fingerprint BLOB NOT NULL,
+  created INTEGER NOT NULL,
+  batch BLOB,                     -- the asynchronous one's id, else the answer of a synchronous one:
+  status INTEGER NOT NULL, worker TEXT NOT NULL, fields TEXT NOT NULL, body BLOB NOT NULL,
+  sum INTEGER NOT NULL            -- CRC-32 of all above but number
+);
+CREATE INDEX keys_by_age ON keys(created);
+CREATE TABLE messages(
+  name TEXT PRIMARY KEY, text TEXT NOT NULL, created INTEGER NOT NULL,
+  sum INTEGER NOT NULL            -- CRC-32 of all above
+) WITHOUT ROWID;
+CREATE TABLE damaged(number INTEGER PRIMARY KEY, found INTEGER NOT NULL, what TEXT NOT NULL);
 )"};
 static_assert(std::size(migrations) == schema_version);
 
-// Exclusive: a second weir on the same folder is refused, and no shared memory file is needed.
+// The folder's lock keeps a second weir away; the database's own let a second thread of this one
+// copy the log's pages into place while commits go on.
 constexpr const char* set_up = R"(
-PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -16384;
+PRAGMA wal_autocheckpoint = 0;
 PRAGMA journal_size_limit = 67108864;
 )";
 

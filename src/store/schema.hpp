@@ -6,9 +6,9 @@
 
 namespace weir::store {
 
-// Sets the journal up (write-ahead log, synced at every commit, this process alone) and brings the
-// tables to the newest version in one transaction. A database of a newer weir is refused: it is
-// never written to.
+// Sets the journal up (write-ahead log, synced at every commit) and brings the tables
+// to the newest version in one transaction. A database of a newer weir is refused: it is never
+// written to.
 outcome<void> prepare_schema(database& db);
 
 inline constexpr std::int64_t schema_version = 1;

@@ -86,14 +86,18 @@ outcome<void> spool::remove(std::uint64_t number) const {
   return {};
 }
 
-outcome<std::size_t> spool::sweep(const std::unordered_set<std::uint64_t>& named) const {
+outcome<std::size_t> spool::sweep(
+    const std::function<outcome<bool>(std::uint64_t)>& named) const {
   std::error_code failed;
   std::size_t removed = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder_, failed)) {
     const auto name = parse_name(entry.path().filename().string());
-    if (!name || (name->whole && named.contains(name->number))) continue;
-    if (const auto stays = remove_file(entry.path().string()))
-      return file_failure(stays, "removing what a crash left in the spool");
+    if (!name) continue;
+    const outcome<bool> stays = name->whole ? named(name->number) : outcome<bool>(false);
+    if (!stays) return stays.error();
+    if (*stays) continue;
+    if (const auto kept = remove_file(entry.path().string()))
+      return file_failure(kept, "removing what a crash left in the spool");
     ++removed;
   }
   if (failed)

@@ -6,10 +6,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 
 #include "store/checksum.hpp"
 #include "store/file.hpp"
@@ -31,11 +31,11 @@ class spool {
                             std::span<char> into) const;
   outcome<void> verify(const payload& body) const;   // reads all of it
   outcome<void> remove(std::uint64_t number) const;
-  // Removes what is neither in `named` nor a file of this room's naming; how many were removed.
-  outcome<std::size_t> sweep(const std::unordered_set<std::uint64_t>& named) const;
+  // Removes files of this room's naming that no record names; how many were removed.
+  outcome<std::size_t> sweep(const std::function<outcome<bool>(std::uint64_t)>& named) const;
+  std::string path(std::uint64_t number) const;
 
  private:
-  std::string path(std::uint64_t number) const;
 
   std::string folder_;
   std::atomic<std::uint64_t> next_;

@@ -50,6 +50,10 @@ statement::use& statement::use::id(const batch_id& id) {
   return blob({reinterpret_cast<const char*>(id.data()), id.size()});
 }
 
+statement::use& statement::use::key(const digest& d) {
+  return blob({reinterpret_cast<const char*>(d.data()), d.size()});
+}
+
 statement::use& statement::use::null() {
   sqlite3_bind_null(s_, ++bound_);
   return *this;
@@ -84,12 +88,20 @@ std::string statement::use::text_at(int column) const { return std::string(bytes
 
 std::string statement::use::blob_at(int column) const { return std::string(bytes_at(column)); }
 
-batch_id statement::use::id_at(int column) const {
-  batch_id id{};
-  const std::string_view bytes = bytes_at(column);
-  if (bytes.size() == id.size()) std::memcpy(id.data(), bytes.data(), id.size());
-  return id;
+namespace {
+
+template <class Fixed>
+Fixed fixed(std::string_view bytes) {
+  Fixed made{};
+  if (bytes.size() == made.size()) std::memcpy(made.data(), bytes.data(), made.size());
+  return made;
 }
+
+}  // namespace
+
+batch_id statement::use::id_at(int column) const { return fixed<batch_id>(bytes_at(column)); }
+
+digest statement::use::key_at(int column) const { return fixed<digest>(bytes_at(column)); }
 
 bool statement::use::null_at(int column) const {
   return sqlite3_column_type(s_, column) == SQLITE_NULL;
@@ -133,7 +145,14 @@ outcome<std::int64_t> database::number(const char* sql) {
   return *got == step::row ? use.number_at(0) : 0;
 }
 
-std::int64_t database::last_row() const { return sqlite3_last_insert_rowid(handle()); }
+outcome<statement*> database::kept(const char* sql) {
+  statement& s = kept_[sql];
+  if (s) return &s;
+  auto made = prepare(sql);
+  if (!made) return made.error();
+  s = std::move(*made);
+  return &s;
+}
 
 int database::changes() const { return sqlite3_changes(handle()); }
 

@@ -8,17 +8,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
-#include "base/result.hpp"
 #include "store/records.hpp"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace weir::store {
-
-template <class T>
-using outcome = base::result<T, failure>;
 
 enum class step : std::uint8_t { row, done };
 
@@ -54,6 +51,7 @@ class statement::use {
   use& text(std::string_view s);
   use& blob(std::string_view bytes);
   use& id(const batch_id& id);
+  use& key(const digest& d);
   use& null();
 
   outcome<step> next();
@@ -64,6 +62,7 @@ class statement::use {
   std::string text_at(int column) const;
   std::string blob_at(int column) const;
   batch_id id_at(int column) const;          // zeros when it is not of that size
+  digest key_at(int column) const;           // so too
   bool null_at(int column) const;
 
  private:
@@ -80,8 +79,9 @@ class database {
 
   outcome<void> run(const char* sql);        // one or more statements without rows
   outcome<statement> prepare(std::string_view sql);
+  // The statement of a text that lives as long as the program, made once. One use of it at a time.
+  outcome<statement*> kept(const char* sql);
   outcome<std::int64_t> number(const char* sql);   // first column of the first row
-  std::int64_t last_row() const;
   int changes() const;                       // rows that the last statement changed
   sqlite3* handle() const noexcept { return db_.get(); }
 
@@ -90,6 +90,7 @@ class database {
     void operator()(sqlite3* db) const noexcept;
   };
   std::unique_ptr<sqlite3, closer> db_;
+  std::unordered_map<const char*, statement> kept_;
 };
 
 failure failure_of(sqlite3* db);             // what the last call on it said

@@ -36,9 +36,9 @@ told work(local_engine& e) {
   told all;
   std::promise<void> last;
   for (unsigned n = 0; n < batches; ++n) {
-    e.add(batch_of(n, std::string(3000, 'x')), [&, n](auto r) { all.added[n] = r.has_value(); });
+    e.add(batch_of(n, std::string(3000, 'x')), {}, [&, n](auto r) { all.added[n] = r.has_value(); });
     if (n % 2 == 0)
-      e.start_attempt(id_of(n), "w1", 5, [&, n](auto r) { all.started[n] = r.has_value(); });
+      e.open_attempt(id_of(n), "w1", 5, [&, n](auto r) { all.started[n] = r.has_value(); });
   }
   e.cancel(id_of(1), 6, [&](auto r) { all.cancelled[1] = r.has_value(); });
   e.list({}, [&](auto) { last.set_value(); });
@@ -50,7 +50,7 @@ void check_promises(const weir::test::scratch_folder& folder, const told& all) {
   auto opened = local_engine::open(settings(folder, nullptr));
   REQUIRE(opened.has_value());
   std::map<unsigned, batch> there;
-  REQUIRE((*opened)->each_open(9, [&](batch b) { there[b.id[0]] = std::move(b); }).has_value());
+  for (batch& b : test::queued(**opened)) there[b.id[0]] = std::move(b);
   CHECK((*opened)->damaged() == 0);
   for (const auto& [n, good] : all.added)
     if (good && !(n == 1 && all.cancelled.at(1))) CHECK(there.count(n) == 1);
@@ -102,9 +102,7 @@ TEST_CASE("a store whose disk was full for a while takes batches again") {
   }();
   REQUIRE(made.has_value());
   const auto add = [&](unsigned n) {
-    std::promise<outcome<void>> got;
-    (*made)->add(batch_of(n), [&](outcome<void> r) { got.set_value(std::move(r)); });
-    return got.get_future().get();
+    return test::answer<added>([&](auto t) { (*made)->add(batch_of(n), {}, t); });
   };
   {
     const test::failing_vfs full(1, SQLITE_FULL, true);

@@ -50,9 +50,21 @@ int control(sqlite3_file* f, int what, void* with) {
 int sector(sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); }
 int traits(sqlite3_file* f) { return real(f)->pMethods->xDeviceCharacteristics(real(f)); }
 
-constexpr sqlite3_io_methods methods{1,       close, read,   write,    truncate, sync,
-                                     size,    lock,  unlock, reserved, control,  sector,
-                                     traits,  {},    {},     {},       {},       {},
+// The log's index is memory that two connections share: no disk.
+int shm_map(sqlite3_file* f, int page, int size_of, int grow, void volatile** at) {
+  return real(f)->pMethods->xShmMap(real(f), page, size_of, grow, at);
+}
+int shm_lock(sqlite3_file* f, int offset, int n, int flags) {
+  return real(f)->pMethods->xShmLock(real(f), offset, n, flags);
+}
+void shm_barrier(sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); }
+int shm_unmap(sqlite3_file* f, int remove) {
+  return real(f)->pMethods->xShmUnmap(real(f), remove);
+}
+
+constexpr sqlite3_io_methods methods{2,       close,   read,     write,       truncate, sync,
+                                     size,    lock,    unlock,   reserved,    control,  sector,
+                                     traits,  shm_map, shm_lock, shm_barrier, shm_unmap, {},
                                      {}};
 
 int open(sqlite3_vfs*, const char* path, sqlite3_file* f, int flags, int* got) {

@@ -12,6 +12,7 @@
 namespace {
 
 using namespace weir::store;
+using test::answer;
 using test::batch_of;
 using test::id_of;
 
@@ -28,29 +29,22 @@ struct kit {
     if (!made) FAIL(made.error().detail);
     engine = std::move(*made);
   }
-  std::vector<batch> loaded() {
-    std::vector<batch> all;
-    REQUIRE(engine->each_open(7, [&](batch b) { all.push_back(std::move(b)); }).has_value());
-    return all;
+  std::vector<batch> loaded() { return test::queued(*engine); }
+  outcome<added> add(batch b, std::optional<key_claim> key = {}) {
+    return answer<added>([&](auto t) { engine->add(b, key, t); });
+  }
+  outcome<opened_attempt> start(unsigned n, unix_ms now = 5) {
+    return answer<opened_attempt>([&](auto t) { engine->open_attempt(id_of(n), "w1", now, t); });
   }
 };
-
-// What a call is answered.
-template <class T, class Ask>
-outcome<T> answer(Ask ask) {
-  std::promise<outcome<T>> told;
-  ask([&](outcome<T> got) { told.set_value(std::move(got)); });
-  return told.get_future().get();
-}
 
 }  // namespace
 
 TEST_CASE("what was answered is there after the store was closed and opened") {
   kit k;
-  REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(1), t); }).has_value());
-  REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(2), t); }).has_value());
-  const auto ask = [&](auto t) { k.engine->start_attempt(id_of(1), "w1", 5, t); };
-  CHECK(*answer<std::uint32_t>(ask) == 1);
+  REQUIRE(k.add(batch_of(1)).has_value());
+  REQUIRE(k.add(batch_of(2)).has_value());
+  CHECK(k.start(1)->number == 1);
   k.open();
   const auto all = k.loaded();
   REQUIRE(all.size() == 2);
@@ -63,9 +57,8 @@ TEST_CASE("what was answered is there after the store was closed and opened") {
 TEST_CASE("a batch's whole life through the engine") {
   kit k;
   const auto id = id_of(1);
-  REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(1), t); }).has_value());
-  REQUIRE(answer<std::uint32_t>([&](auto t) { k.engine->start_attempt(id, "w1", 5, t); })
-              .has_value());
+  REQUIRE(k.add(batch_of(1)).has_value());
+  REQUIRE(k.start(1)->what.body.bytes == "row,1\n");
   finished_attempt how;
   how.id = id;
   how.note = {1, "w1", 5, 9, "succeeded", ""};
@@ -78,7 +71,7 @@ TEST_CASE("a batch's whole life through the engine") {
   CHECK(answer<std::vector<batch_line>>([&](auto t) { k.engine->list({}, t); })->size() == 1);
   CHECK(answer<void>([&](auto t) { k.engine->cancel(id, 10, t); }).error().what ==
         trouble::conflict);
-  CHECK(answer<void>([&](auto t) { k.engine->requeue(id, 10, t); }).error().what ==
+  CHECK(answer<batch>([&](auto t) { k.engine->requeue(id, 10, t); }).error().what ==
         trouble::conflict);
   REQUIRE(answer<void>([&](auto t) { k.engine->drop(id, t); }).has_value());
   CHECK(answer<batch>([&](auto t) { k.engine->find(id, false, t); }).error().what ==
@@ -95,7 +88,7 @@ TEST_CASE("a dropped batch's spool file goes with it, one that nobody names is s
   }
   batch b = batch_of(1);
   b.body = bodies[0];
-  REQUIRE(answer<void>([&](auto t) { k.engine->add(b, t); }).has_value());
+  REQUIRE(k.add(b).has_value());
   k.open();
   CHECK(k.engine->bodies().verify(bodies[0]).has_value());
   CHECK_FALSE(k.engine->bodies().verify(bodies[1]).has_value());
@@ -117,7 +110,7 @@ TEST_CASE("many callers share a commit, and each is answered for its own change"
       for (unsigned i = 0; i < each; ++i) {
         // Two of the callers add the same batches.
         const unsigned n = (t < 2 ? 0 : t) * each + i;
-        k.engine->add(batch_of(n), [&](outcome<void> got) {
+        k.engine->add(batch_of(n), {}, [&](outcome<added> got) {
           if (got) ++good;
           else if (got.error().what == trouble::conflict) ++conflicts;
         });
@@ -138,7 +131,7 @@ TEST_CASE("what was asked before the end is done and answered") {
   kit k;
   std::atomic<unsigned> good{0};
   for (unsigned n = 0; n < 500; ++n)
-    k.engine->add(batch_of(n), [&](outcome<void> got) { good += got.has_value(); });
+    k.engine->add(batch_of(n), {}, [&](outcome<added> got) { good += got.has_value(); });
   k.engine.reset();
   CHECK(good == 500);
 }
@@ -147,7 +140,7 @@ TEST_CASE("two stores on one folder: the second is refused") {
   kit k;
   local_settings s;
   s.folder = k.folder.path("state");
-  REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(1), t); }).has_value());
+  REQUIRE(k.add(batch_of(1)).has_value());
   const auto second = local_engine::open(s);
   REQUIRE_FALSE(second.has_value());
   CHECK_THAT(second.error().detail, Catch::Contains("locked"));
@@ -156,7 +149,7 @@ TEST_CASE("two stores on one folder: the second is refused") {
 TEST_CASE("a damaged record is set aside at the start, and the others are taken up") {
   kit k;
   for (unsigned n = 0; n < 3; ++n)
-    REQUIRE(answer<void>([&](auto t) { k.engine->add(batch_of(n), t); }).has_value());
+    REQUIRE(k.add(batch_of(n)).has_value());
   k.engine.reset();
   {
     auto db = database::open(k.folder.path("state/batches.db"));

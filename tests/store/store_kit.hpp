@@ -2,12 +2,17 @@
 // files that fail on command.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
+#include <future>
+#include <iterator>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "store/checksum.hpp"
+#include "store/engine.hpp"
 #include "store/file.hpp"
-#include "store/records.hpp"
 
 namespace weir::store::test {
 
@@ -38,6 +43,28 @@ inline batch batch_of(unsigned n, std::string body = "row,1\n") {
   b.body = inline_body(std::move(body));
   b.created = b.changed = 1'000'000 + n;
   return b;
+}
+
+// What a call is answered.
+template <class T, class Ask>
+outcome<T> answer(Ask ask) {
+  std::promise<outcome<T>> told;
+  ask(done<T>([&](outcome<T> got) { told.set_value(std::move(got)); }));
+  return told.get_future().get();
+}
+
+// All that waits, lane by lane, as a weir takes it up at its start.
+inline std::vector<batch> queued(engine& from) {
+  std::vector<batch> all;
+  auto lanes = answer<std::vector<lane_state>>([&](auto t) { from.lanes(t); });
+  if (!lanes) throw std::runtime_error(lanes.error().detail);
+  for (const lane_state& l : *lanes) {
+    auto page = answer<std::vector<batch>>([&](auto t) { from.load(l.lane, 0, 1000000, t); });
+    if (!page) throw std::runtime_error(page.error().detail);
+    std::move(page->begin(), page->end(), std::back_inserter(all));
+  }
+  std::sort(all.begin(), all.end(), [](auto& a, auto& b) { return a.seq < b.seq; });
+  return all;
 }
 
 // The nth file operation from here on fails with this error; 0: none. Restored at the end.

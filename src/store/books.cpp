@@ -1,0 +1,115 @@
+#include "store/books.hpp"
+
+#include <sqlite3.h>
+
+#include <utility>
+
+#include "store/schema.hpp"
+
+namespace weir::store {
+
+books::books(database db) : db_(std::move(db)), batches(db_), keys(db_), messages(db_) {}
+
+outcome<std::unique_ptr<books>> books::open(const std::string& path, unix_ms now,
+                                            const char* vfs) {
+  auto db = database::open(path, vfs);
+  if (!db) return db.error();
+  if (auto made = prepare_schema(*db); !made) return made.error();
+  std::unique_ptr<books> opened(new books(std::move(*db)));
+  opened->saw(now);
+  const auto count_pages = [](void* pages, sqlite3*, const char*, int n) {
+    *static_cast<std::uint64_t*>(pages) = static_cast<std::uint64_t>(n);
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(opened->db_.handle(), count_pages, &opened->log_pages_);
+  if (auto begun = opened->begin(); !begun) return begun.error();
+  if (auto ready = opened->batches.take_up(now); !ready) return ready.error();
+  if (auto committed = opened->commit(); !committed) return committed.error();
+  return opened;
+}
+
+outcome<void> books::begin() {
+  const auto s = db_.kept("BEGIN IMMEDIATE");
+  return s ? (*s)->begin().run() : outcome<void>(s.error());
+}
+
+outcome<void> books::commit() {
+  const auto s = db_.kept("COMMIT");
+  if (!s) return s.error();
+  auto done = (*s)->begin().run();
+  if (done) keys.committed();
+  return done;
+}
+
+void books::roll_back() {
+  (void)db_.run("ROLLBACK");
+  keys.rolled_back();
+  (void)batches.rolled_back();   // lanes that cannot be read are read as they are met
+}
+
+outcome<added> books::add(const batch& b, const std::optional<key_claim>& key) {
+  saw(b.created);
+  if (!key) return batches.add(b);
+  const auto bound = keys.batch_of(*key, b.created);
+  if (!bound) return bound.error();
+  if (*bound) {
+    const auto at = batches.where(**bound);
+    if (!at && at.error().what != trouble::not_found) return at.error();
+    return added{at ? at->seq : 0, at ? at->lane : 0, **bound, true};   // it may be gone by now
+  }
+  auto made = batches.add(b);
+  if (!made) return made;
+  if (auto kept = keys.bind(*key, b.id, b.created); !kept) return kept.error();
+  return made;
+}
+
+outcome<books::tried> books::open_attempt(const batch_id& id, std::string_view worker,
+                                          unix_ms now) {
+  saw(now);
+  auto opened = batches.open_attempt(id, worker, now);
+  if (opened) return tried{std::move(*opened), {}};
+  if (opened.error().what != trouble::damaged) return opened.error();
+  if (auto aside = batches.set_aside(id, opened.error().detail, now); !aside) return aside.error();
+  return tried{{}, opened.error()};
+}
+
+outcome<std::vector<batch>> books::load(std::uint32_t lane, std::int64_t after, unsigned limit,
+                                        std::size_t& damaged) {
+  auto got = batches.load(lane, after, limit);
+  if (!got) return got.error();
+  for (const auto& [seq, why] : got->damaged)
+    if (auto aside = batches.set_aside(seq, why.detail, latest_); !aside) return aside.error();
+  damaged = got->damaged.size();
+  return std::move(got->batches);
+}
+
+outcome<swept> books::sweep(const retention& keep, unix_ms now, std::size_t most,
+                            spool_numbers& files) {
+  saw(now);
+  files.clear();
+  const auto gone = batches.sweep(keep, now, most, files);
+  if (!gone) return gone.error();
+  if (keep.keys == 0) return swept{*gone, 0};
+  const auto forgotten = keys.sweep(now - keep.keys, most);
+  if (!forgotten) return forgotten.error();
+  return swept{*gone, *forgotten};
+}
+
+outcome<store_counts> books::counts() {
+  auto n = batches.counts();
+  if (!n) return n;
+  const auto pages = db_.number("PRAGMA page_count");
+  const auto size = db_.number("PRAGMA page_size");
+  if (!pages || !size) return pages ? size.error() : pages.error();
+  n->bytes += static_cast<std::uint64_t>(*pages) * static_cast<std::uint64_t>(*size);
+  return n;
+}
+
+outcome<void> books::check_point() {
+  const int code = sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                             nullptr, nullptr);
+  if (code == SQLITE_OK || code == SQLITE_BUSY) return {};   // the other thread is at it
+  return failure_of(db_.handle());
+}
+
+}  // namespace weir::store

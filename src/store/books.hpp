@@ -1,0 +1,59 @@
+// The database and everything that has its records there, under one transaction at a time: the
+// ledger of batches, the keys, the messages. Nothing counts before commit() returned. Only the
+// store's thread uses it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "store/key_book.hpp"
+#include "store/ledger.hpp"
+#include "store/outbox.hpp"
+
+namespace weir::store {
+
+class books {
+  database db_;   // first: the parts below use it
+
+ public:
+  // Makes the tables, or takes them over from an older version; `path` may be ":memory:". Batches
+  // that were running when weir was killed are queued again as of `now`.
+  static outcome<std::unique_ptr<books>> open(const std::string& path, unix_ms now,
+                                              const char* vfs = nullptr);
+
+  outcome<void> begin();
+  outcome<void> commit();
+  void roll_back();
+
+  // With a key: `known` when it has a batch already, else both are added.
+  outcome<added> add(const batch& b, const std::optional<key_claim>& key);
+  // At most `most` batches and as many keys; `files`: of the batches that went.
+  outcome<swept> sweep(const retention& keep, unix_ms now, std::size_t most, spool_numbers& files);
+  outcome<store_counts> counts();
+  // The attempt, or why there is none: one whose batch is damaged is set aside.
+  struct tried {
+    std::optional<opened_attempt> opened;
+    failure why;
+  };
+  outcome<tried> open_attempt(const batch_id& id, std::string_view worker, unix_ms now);
+  // A page of a lane's batches; the damaged ones were set aside, and are counted.
+  outcome<std::vector<batch>> load(std::uint32_t lane, std::int64_t after, unsigned limit,
+                                   std::size_t& damaged);
+  // Of the log that is not copied into place yet, after the last commit.
+  std::uint64_t log_pages() const noexcept { return log_pages_; }
+  outcome<void> check_point();   // copies it, as far as nobody reads what is older
+
+  void saw(unix_ms now) noexcept { latest_ = now > latest_ ? now : latest_; }
+
+  ledger batches;
+  key_book keys;
+  outbox messages;
+
+ private:
+  explicit books(database db);
+  std::uint64_t log_pages_ = 0;
+  unix_ms latest_ = 0;   // of all times that were handed in
+};
+
+}  // namespace weir::store
