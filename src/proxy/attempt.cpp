@@ -345,6 +345,11 @@ net::task<attempt_next> attempt::send_back(attempt_end end, core::grant& next) {
     co_return take_verdict(v, next);
   }
   x_.batch = {};
+  if (v.why == core::refusal::poisoned) {
+    part_with_link();
+    co_await answer(x_, fault::poisoned, poisoned_detail(), v.retry_after);
+    co_return attempt_next::finished;
+  }
   const attempt_next then = co_await relay_response();
   co_return then;
 }
@@ -371,9 +376,16 @@ net::task<attempt_next> attempt::give_up(core::grant& next) {
     co_return take_verdict(v, next);
   }
   x_.batch = {};
+  if (v.why == core::refusal::poisoned)
+    failure_ = {failure_.end, fault::poisoned, poisoned_detail()};
   if (blames_worker(failure_.what)) failure_.detail.insert(0, "worker '" + x_.worker + "': ");
   co_await answer(x_, failure_.what, std::move(failure_.detail), v.retry_after);
   co_return attempt_next::finished;
+}
+
+std::string attempt::poisoned_detail() const {
+  return "the batch failed on two workers on which others succeeded meanwhile, on '" + x_.worker +
+         "' last";
 }
 
 attempt_next attempt::take_verdict(const core::verdict& v, core::grant& next) {

@@ -59,6 +59,7 @@ class attempt {
   void response_ended(net::relay_end end, const net::body_source& body, http::body_kind framing);
   void finish(core::attempt_end end, bool abandoned);
   attempt_next take_verdict(const core::verdict& v, core::grant& next);
+  std::string poisoned_detail() const;
   core::attempt_report report_of(core::attempt_end end);
   bool retryable_stop() const noexcept;
   base::duration worker_retry_after() const;
