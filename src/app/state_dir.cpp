@@ -23,6 +23,7 @@ base::result<std::unique_ptr<state_dir>, std::string> state_dir::open(const conf
                                                                       app::front& f) {
   store::local_settings wanted;
   wanted.folder = s.state_dir;
+  wanted.now = wall_ms();
   auto opened = store::local_engine::open(wanted);
   if (!opened) return "state_dir " + s.state_dir + ": " + opened.error().detail;
   return std::unique_ptr<state_dir>(
@@ -41,7 +42,7 @@ state_dir::state_dir(std::unique_ptr<store::local_engine> engine, bool on_disk, 
   };
   room_ = std::make_unique<proxy::backroom>(*engine_, f.threads(), f.tenant_seed(),
                                             std::move(out));
-  tools_.emplace(proxy::durable_tools{*engine_, engine_->bodies(), *files_, *room_});
+  tools_.emplace(proxy::durable_tools{*engine_, &engine_->bodies(), *files_, *room_});
 }
 
 // The engine's last answers speak to the others.

@@ -16,7 +16,6 @@
 #include "proxy/backroom.hpp"
 #include "proxy/durable.hpp"
 #include "store/local_engine.hpp"
-#include "telemetry/registry.hpp"
 
 namespace weir::app {
 

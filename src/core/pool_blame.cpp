@@ -1,5 +1,6 @@
 // pool, continued: whose fault a failed attempt is, the worker's, an outage's or the batch's own.
 #include <algorithm>
+#include <utility>
 
 #include "core/pool_state.hpp"
 
@@ -29,23 +30,31 @@ void pool::state::drop_extra(const batch& b) noexcept {
   extras.erase(extras.id_at(b.extra));
 }
 
-// Called after judge(), while the attempt is still open.
+// Called after judge(), while the attempt is still open. A failure that seems to complete an outage
+// may be one more of a batch that is found out by it: that is asked first.
 pool::state::fault pool::state::blame(batch_id id, batch& b, const attempt_report& report,
                                       worker_id on, instant began, instant now) {
   const bool refused = report.end == attempt_end::connect_failed;
   if (!is_fault(report.end) && !refused) return fault::none;
   failures.failed(id, on, now);
   const bool outage = fleet.ejections().outage();
-  if (outage && !outage_seen) forgive_outage(now);
-  outage_seen = outage;
-  if (refused) return fault::none;
+  const bool known = std::exchange(outage_seen, outage) && outage;
+  if (refused) {
+    if (outage && !known) forgive_outage();
+    return fault::none;
+  }
   batch_extra& e = extra_of(id, b);
-  if (outage) return others_fail(e) ? fault::outage : fault::worker;
   const auto proven = [this](worker_id w) { return fleet.proven(w); };
-  e.failures.add(on, began, now, proven);
-  if (closed || !e.failures.condemned(proven)) return fault::worker;
-  condemn(e, now);
-  return fault::batch;
+  failure_record charged = e.failures;
+  charged.add(on, began, now, proven);
+  if (!known && !closed && charged.condemned(proven)) {
+    condemn(charged, now);
+    return fault::batch;
+  }
+  if (outage && !known) forgive_outage();
+  if (outage) return others_fail(e) ? fault::outage : fault::worker;
+  e.failures = charged;
+  return fault::worker;
 }
 
 // A batch that fails all alone is no outage's victim: without this one that breaks the pool's only
@@ -55,7 +64,7 @@ bool pool::state::others_fail(const batch_extra& e) const noexcept {
 }
 
 // What failed on the way into an outage, before it was recognised, was its doing too.
-void pool::state::forgive_outage(instant) {
+void pool::state::forgive_outage() {
   const auto proven = [this](worker_id w) { return fleet.proven(w); };
   for (std::uint32_t i = 0; i < extras.extent(); ++i) {
     if (!extras.taken(i)) continue;
@@ -68,9 +77,10 @@ void pool::state::forgive_outage(instant) {
   }
 }
 
-void pool::state::condemn(const batch_extra& e, instant now) {
+void pool::state::condemn(const failure_record& charged, instant now) {
   ++poisoned;
-  for (const charge& c : e.failures.all()) fleet.refund(c.worker, c.count, c.failed, now);
+  outage_seen = false;   // if one holds all the same, the next failure is its first
+  for (const charge& c : charged.all()) fleet.refund(c.worker, c.count, c.failed, now);
 }
 
 }  // namespace weir::core

@@ -163,9 +163,9 @@ struct pool::state {
   // --- whose fault it is (pool_blame.cpp) ----------------------------------------------------------
   fault blame(batch_id id, batch& b, const attempt_report& report, worker_id on, instant began,
               instant now);
-  void forgive_outage(instant now);
+  void forgive_outage();
   bool others_fail(const batch_extra& e) const noexcept;
-  void condemn(const batch_extra& e, instant now);
+  void condemn(const failure_record& charged, instant now);
   batch_extra& extra_of(batch_id id, batch& b);
   void drop_extra(const batch& b) noexcept;
   refusal wait_over(const batch& b, instant now) const noexcept;

@@ -363,7 +363,8 @@ net::task<attempt_next> attempt::send_back(attempt_end end, core::grant& next) {
   }
   x_.batch = {};
   if (v.why == core::refusal::poisoned && !x_.stored) {
-    co_await answer(x_, fault::poisoned, {}, {});
+    part_with_link();
+    co_await answer(x_, fault::poisoned, poisoned_detail(), v.retry_after);
     co_return attempt_next::finished;
   }
   const attempt_next then = co_await (x_.stored ? keep_response(next) : relay_response());
@@ -391,10 +392,16 @@ net::task<attempt_next> attempt::give_up(core::grant& next) {
     co_return take_verdict(v, next);
   }
   x_.batch = {};
-  if (v.why == core::refusal::poisoned) failure_.what = fault::poisoned;
+  if (v.why == core::refusal::poisoned)
+    failure_ = {failure_.end, fault::poisoned, poisoned_detail()};
   if (blames_worker(failure_.what)) failure_.detail.insert(0, "worker '" + x_.worker + "': ");
   co_await answer(x_, failure_.what, std::move(failure_.detail), v.retry_after);
   co_return attempt_next::finished;
+}
+
+std::string attempt::poisoned_detail() const {
+  return "the batch failed on two workers on which others succeeded meanwhile, on '" + x_.worker +
+         "' last";
 }
 
 attempt_next attempt::take_verdict(const core::verdict& v, core::grant& next) {
@@ -428,7 +435,9 @@ bool attempt::retryable_stop() const noexcept {
 core::verdict attempt::close(const core::attempt_report& report) {
   count(report.end);
   const core::verdict v = ticket_.finish(report, loop_.now());
-  if (x_.stored) x_.stored->ended(report.end, failure_.detail, v);
+  if (!x_.stored) return v;
+  const bool poisoned = v.why == core::refusal::poisoned;
+  x_.stored->ended(report.end, poisoned ? poisoned_detail() : failure_.detail, v);
   return v;
 }
 

@@ -63,6 +63,7 @@ class attempt {
   void finish(core::attempt_end end, bool abandoned);
   core::verdict close(const core::attempt_report& report);
   attempt_next take_verdict(const core::verdict& v, core::grant& next);
+  std::string poisoned_detail() const;
   core::attempt_report report_of(core::attempt_end end);
   bool retryable_stop() const noexcept;
   base::duration worker_retry_after() const;

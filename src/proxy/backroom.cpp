@@ -232,10 +232,11 @@ void backroom::settle(const settlement& s) {
     return;
   }
   const store::batch_id id = e.what.id;
+  const bool tells = !e.what.callback.empty();
   owners_.erase(id);
   entries_.erase(found);
   if (s.why != core::refusal::deadline) return;   // weir is shutting down: it stays as it is
-  engine_.give_up(id, "deadline", "its Weir-Deadline passed while it waited", wall_ms(),
+  engine_.give_up(id, "deadline", "its Weir-Deadline passed while it waited", wall_ms(), tells,
                   [this, id](store::outcome<void>) { tell(id); });
 }
 

@@ -75,13 +75,13 @@ net::task<void> show_result(exchange& x, const store::batch& b) {
     tools.engine.response_of(b.id, std::move(told));
   };
   const auto got = co_await ask<store::response>(x.in.loop, start);
-  if (got && !got->cut) {
+  if (got) {
     co_await answer_kept(x, *got, {}, &tools);
     co_return;
   }
   co_await answer(x, fault::result_gone,
-                  got ? "the answer was larger than limits.result_bytes_max, or broke off"
-                      : "the batch is " + std::string(name(b.state)) + " without an answer",
+                  "the batch is " + std::string(name(b.state)) +
+                      " and has no answer that was kept; its history says why",
                   {});
 }
 

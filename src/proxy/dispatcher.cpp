@@ -166,6 +166,7 @@ net::task<bool> dispatcher::open_body(run& r, const store::batch& what) {
   const store::failure why = opened.error();
   r.tools->room.leave(r.order);
   r.tools->engine.give_up(r.order.id, "damaged", why.detail, hall_.wall_ms(),
+                          !what.callback.empty(),
                           [room = &r.tools->room, id = r.order.id](store::outcome<void>) {
                             room->tell(id);
                           });
@@ -228,13 +229,18 @@ net::task<store::finished_attempt> dispatcher::result_of(run& r, const store::ba
   r.timer.set_action(&dispatcher::pause_over, &r);
   r.timer.disarm();
   hall_.give_back(std::move(r.x));
+  how.tells = !what.callback.empty();
   if (how.next == store::batch_state::queued || kept.status == 0) co_return how;
   store::response answer{static_cast<std::uint16_t>(kept.status), how.note.worker, kept.fields, {}};
   auto finish = [&] { return kept.body.finish(); };
   auto body = co_await r.tools->files.run(hall_.loop, finish);
-  if (body) answer.body = std::move(*body);
-  answer.cut = !body || !kept.whole || kept.body.too_large();
-  how.answer = std::move(answer);
+  if (body && !kept.body.too_large()) {
+    answer.body = std::move(*body);
+    how.answer = std::move(answer);
+    co_return how;
+  }
+  how.note.detail += body ? "; its answer was larger than limits.result_bytes_max and is not kept"
+                          : "; its answer could not be kept: " + body.error().detail;
   co_return how;
 }
 

@@ -119,7 +119,7 @@ void take_preference(exchange& x, intake& read) {
 // "https://a.example:443/b" and "https://a.example" have the same origin.
 std::string origin_of(std::string_view url) {
   std::string text(url);
-  std::ranges::transform(text, text.begin(), [](char c) { return http::to_lower(c); });
+  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
   const std::size_t authority = text.find("://");
   if (authority == std::string::npos) return {};
   text.resize(std::min(text.size(), text.find_first_of("/?#", authority + 3)));

@@ -76,7 +76,7 @@ class end_watch {
   backroom::watch number_ = 0;
 };
 
-fault fault_of(const store::failure& f) noexcept {
+fault fault_of_store(const store::failure& f) noexcept {
   switch (f.what) {
     case store::trouble::full: return fault::disk_full;
     case store::trouble::conflict: return fault::key_mismatch;
@@ -138,7 +138,7 @@ net::task<store::outcome<store::added>> store_batch(exchange& x, store::batch b,
   auto light = std::make_shared<store::batch>(b);
   light->body.bytes.clear();
   light->fields.clear();
-  auto start = [&](store::done<store::added> told) {
+  auto start = [&tools, b = std::move(b), key, light](store::done<store::added> told) mutable {
     tools.engine.add(std::move(b), key,
                      [light, &room = tools.room, told = std::move(told)](
                          store::outcome<store::added> got) {
@@ -146,7 +146,7 @@ net::task<store::outcome<store::added>> store_batch(exchange& x, store::batch b,
                        told(std::move(got));
                      });
   };
-  return ask<store::added>(x.in.loop, start);
+  return ask<store::added>(x.in.loop, std::move(start));
 }
 
 void wait_is_over(void* context) { static_cast<exchange*>(context)->cell.settled.ring(); }
@@ -179,7 +179,7 @@ net::task<void> answer_ended(exchange& x, const store::batch_id& id) {
     tools.engine.response_of(id, std::move(told));
   };
   const auto got = co_await ask<store::response>(x.in.loop, start);
-  if (got && !got->cut) {
+  if (got) {
     co_await answer_kept(x, *got, location_lines(x, id), &tools);
     co_return;
   }
@@ -227,7 +227,7 @@ net::task<std::optional<store::payload>> gather(exchange& x, fingerprint_keeper&
   if (body.spooled()) done = co_await tools.files.run(x.in.loop, finish);
   else done = finish();
   if (done) co_return std::move(*done);
-  const fault what = fault_of(done.error());
+  const fault what = fault_of_store(done.error());
   co_await answer(x, what, why_not_stored(what), disk_retry_after);
   co_return std::nullopt;
 }
@@ -272,7 +272,7 @@ net::task<void> take_for_later(exchange& x, intake& read) {
   const auto stored = co_await store_batch(x, std::move(b), key);
   if (!stored || stored->known) forget_body(tools, spool);
   if (!stored) {
-    const fault what = fault_of(stored.error());
+    const fault what = fault_of_store(stored.error());
     co_await answer(x, what, why_not_stored(what), disk_retry_after);
     co_return;
   }

@@ -73,6 +73,30 @@ outcome<books::tried> books::open_attempt(const batch_id& id, std::string_view w
   return tried{{}, opened.error()};
 }
 
+outcome<void> books::leave_message(const batch_id& id, unix_ms now) {
+  message m{"callback/", {}, now};
+  constexpr std::string_view digits = "0123456789abcdef";
+  for (const unsigned char c : id) {
+    m.name += digits[c >> 4];
+    m.name += digits[c & 15];
+  }
+  return messages.keep(m);
+}
+
+outcome<spool_numbers> books::end_attempt(const finished_attempt& how) {
+  auto unnamed = batches.end_attempt(how);
+  if (!unnamed || !how.tells || is_open(how.next)) return unnamed;
+  if (auto left = leave_message(how.id, how.note.ended); !left) return left.error();
+  return unnamed;
+}
+
+outcome<void> books::give_up(const batch_id& id, std::string_view how, std::string_view detail,
+                             unix_ms now, bool tells) {
+  saw(now);
+  if (auto done = batches.give_up(id, how, detail, now); !done || !tells) return done;
+  return leave_message(id, now);
+}
+
 outcome<std::vector<batch>> books::load(std::uint32_t lane, std::int64_t after, unsigned limit,
                                         std::size_t& damaged) {
   auto got = batches.load(lane, after, limit);

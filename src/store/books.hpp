@@ -37,6 +37,10 @@ class books {
     failure why;
   };
   outcome<tried> open_attempt(const batch_id& id, std::string_view worker, unix_ms now);
+  // The end of a batch leaves a message to whoever wants to be told.
+  outcome<spool_numbers> end_attempt(const finished_attempt& how);
+  outcome<void> give_up(const batch_id& id, std::string_view how, std::string_view detail,
+                        unix_ms now, bool tells);
   // A page of a lane's batches; the damaged ones were set aside, and are counted.
   outcome<std::vector<batch>> load(std::uint32_t lane, std::int64_t after, unsigned limit,
                                    std::size_t& damaged);
@@ -52,6 +56,7 @@ class books {
 
  private:
   explicit books(database db);
+  outcome<void> leave_message(const batch_id& id, unix_ms now);
   std::uint64_t log_pages_ = 0;
   unix_ms latest_ = 0;   // of all times that were handed in
 };

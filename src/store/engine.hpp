@@ -29,6 +29,9 @@ class engine {
   virtual void open_attempt(batch_id id, std::string worker, unix_ms now,
                             done<opened_attempt> told) = 0;
   virtual void end_attempt(finished_attempt how, done<void> told) = 0;
+  // An open batch is a dead letter without (another) attempt; `outcome` and `detail` say why.
+  virtual void give_up(batch_id id, std::string outcome, std::string detail, unix_ms now,
+                       bool tells, done<void> told) = 0;
   virtual void cancel(batch_id id, unix_ms now, done<void> told) = 0;
   virtual void requeue(batch_id id, unix_ms now, done<batch> told) = 0;   // without its body
   virtual void drop(batch_id id, done<void> told) = 0;

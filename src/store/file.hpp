@@ -38,6 +38,7 @@ class file {
   base::result<std::size_t> read(std::uint64_t offset, std::span<char> into) const;
   base::error_code sync();                     // the data and what is needed to find it
   explicit operator bool() const noexcept { return fd_ >= 0; }
+  int descriptor() const noexcept { return fd_; }   // stays this file's
 
  private:
   explicit file(int fd) : fd_(fd) {}

@@ -256,6 +256,19 @@ outcome<spool_numbers> ledger::end_attempt(const finished_attempt& how) {
   return unnamed;
 }
 
+// Its reason takes the place of the attempt that did not come, or that is under way.
+outcome<void> ledger::give_up(const batch_id& id, std::string_view how, std::string_view detail,
+                              unix_ms now) {
+  const auto p = locate(id);
+  if (!p) return p.error();
+  if (!is_open(p->now.state)) return failure{trouble::conflict, "the batch has ended already"};
+  attempt_note n;
+  n.number = p->now.attempts + (p->now.state == batch_state::queued ? 1 : 0);
+  n.began = n.ended = now, n.outcome = how, n.detail = detail;
+  if (auto noted = note(p->seq, n); !noted) return noted;
+  return move(*p, {batch_state::failed, n.number, p->now.tries, 0, now});
+}
+
 outcome<void> ledger::cancel(const batch_id& id, unix_ms now) {
   const auto p = locate(id);
   if (!p) return p.error();

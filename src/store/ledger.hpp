@@ -34,6 +34,8 @@ class ledger {
   outcome<added> add(const batch& b);                           // conflict: the id is known
   outcome<opened_attempt> open_attempt(const batch_id& id, std::string_view worker, unix_ms now);
   outcome<spool_numbers> end_attempt(const finished_attempt& how);
+  outcome<void> give_up(const batch_id& id, std::string_view how, std::string_view detail,
+                        unix_ms now);                           // an open one
   outcome<void> cancel(const batch_id& id, unix_ms now);        // an open one
   outcome<batch> requeue(const batch_id& id, unix_ms now);      // a dead letter
   outcome<spool_numbers> drop(const batch_id& id);              // one that is not open

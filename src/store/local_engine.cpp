@@ -177,13 +177,22 @@ void local_engine::end_attempt(finished_attempt how, done<void> told) {
   s->ask<spool_numbers>(
       [how = std::move(how)](books& b) {
         b.saw(how.note.ended);
-        return b.batches.end_attempt(how);
+        return b.end_attempt(how);
       },
       [s, told = std::move(told)](outcome<spool_numbers> unnamed) {
         if (!unnamed) return told(unnamed.error());
         s->remove(*unnamed);
         told({});
       });
+}
+
+void local_engine::give_up(batch_id id, std::string outcome, std::string detail, unix_ms now,
+                           bool tells, done<void> told) {
+  state_->ask<void>(
+      [=, outcome = std::move(outcome), detail = std::move(detail)](books& b) {
+        return b.give_up(id, outcome, detail, now, tells);
+      },
+      std::move(told));
 }
 
 void local_engine::cancel(batch_id id, unix_ms now, done<void> told) {

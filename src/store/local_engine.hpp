@@ -32,6 +32,8 @@ class local_engine final : public engine {
   void open_attempt(batch_id id, std::string worker, unix_ms now,
                     done<opened_attempt> told) override;
   void end_attempt(finished_attempt how, done<void> told) override;
+  void give_up(batch_id id, std::string outcome, std::string detail, unix_ms now, bool tells,
+               done<void> told) override;
   void cancel(batch_id id, unix_ms now, done<void> told) override;
   void requeue(batch_id id, unix_ms now, done<batch> told) override;
   void drop(batch_id id, done<void> told) override;

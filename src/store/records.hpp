@@ -105,6 +105,7 @@ struct finished_attempt {
   std::uint32_t tries = 0;            // the batch's from now on
   unix_ms not_before = 0;
   std::optional<response> answer;
+  bool tells = false;                 // at its end a message "callback/<id in hex>" is left
 };
 
 // A batch whose attempt may go out now.

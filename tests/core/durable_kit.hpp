@@ -28,10 +28,11 @@ struct durable_kit : pool_kit {
     f.stored_bytes = f.stored_bytes == 0 ? 100 : f.stored_bytes;
     REQUIRE(p.reserve_durable(f.stored_bytes, at(when)) == refusal::none);
     f.reserved = true;
+    f.owner = ++owners;
     return offer(when, f);
   }
   admission offer(double when, batch_facts f) {
-    const admission a = admit(when, f);
+    const admission a = p.admit(f, at(when));
     ids[a.batch] = f.place;
     records[f.lane][f.place] = {f, a.what == admission::kind::stored};
     return a;
@@ -47,6 +48,7 @@ struct durable_kit : pool_kit {
     f.units = units;
     for (std::uint32_t i = 0; i < count; ++i) {
       f.place = ++places;
+      f.owner = ++owners;
       records[lane][f.place] = {f, true};
     }
     p.restore_lane({.lane = lane, .route = 0, .tenant = f.tenant, .tenant_hash = f.tenant_hash,
@@ -66,7 +68,7 @@ struct durable_kit : pool_kit {
       for (record* r : found) {
         r->queued = false;
         r->facts.loaded = true, r->facts.reserved = false;
-        const admission a = admit(when, r->facts);
+        const admission a = p.admit(r->facts, at(when));
         REQUIRE(a.what != admission::kind::stored);
         ids[a.batch] = r->facts.place;
         if (a.what == admission::kind::granted) at_once.push_back(a.grant);
