@@ -22,6 +22,7 @@
 #include "app/journal.hpp"
 #include "app/plans.hpp"
 #include "config/reader.hpp"
+#include "net/offload.hpp"
 
 namespace weir::app {
 
@@ -125,6 +126,8 @@ class instance final : public admin::backend {
   std::unique_ptr<telemetry::access_log> access_;
   std::unique_ptr<telemetry::registry> metrics_;
   app::journal journal_;
+  net::offload body_files_{2};           // outlives the loops that await its work
+  std::string replay_folder_;
   std::unique_ptr<app::front> front_;
   net::resolver names_;
   tls_client hook_tls_;

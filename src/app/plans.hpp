@@ -21,6 +21,7 @@ struct plan_sources {
   app::front& front;
   telemetry::registry& metrics;
   std::shared_ptr<proxy::replay_budget> replay;
+  std::string replay_folder;
   std::uint32_t connections_max;         // that the descriptors are enough for
 };
 

@@ -36,6 +36,7 @@ bool keeps_registration_allow(const settings& running, const settings& wanted) {
 void keep_fixed(const settings& running, settings& wanted) {
   wanted.threads = running.threads;
   wanted.state_dir = running.state_dir;
+  wanted.replay_dir = running.replay_dir;
   wanted.access_log = running.access_log;
   wanted.limits.relay_buffer_bytes = running.limits.relay_buffer_bytes;
   wanted.limits.relay_pipes_max = running.limits.relay_pipes_max;

@@ -87,6 +87,8 @@ constexpr row rows[] = {
      {504, "total-timeout", "Not done in time", "http_response_timeout", outcome::timed_out}},
     {fault::cut_off,
      {504, "cut-off", "Cut off by a shutdown", "proxy_internal_error", outcome::timed_out}},
+    {fault::copy_lost,
+     {502, "worker-failed", "The worker failed", "proxy_internal_error", outcome::failed}},
     {fault::client_gone, {0, "client-gone", "Client gone", "", outcome::client_gone}},
 };
 

@@ -18,7 +18,7 @@ enum class fault : std::uint8_t {
   wait_no_worker, no_worker, closing, cancelled, retries_exhausted,
   connect_refused, connect_timeout, unreachable, unresolved, tls_failed, exhausted,
   worker_closed, worker_protocol, worker_stalled,
-  response_timeout, total_timeout, cut_off,
+  response_timeout, total_timeout, cut_off, copy_lost,
   client_gone,
 };
 

@@ -26,7 +26,7 @@ fault fault_of(core::deadline d, const exchange& x) {
 
 }  // namespace
 
-exchange::exchange(hall& h) : in(h), cell(h.loop) {}
+exchange::exchange(hall& h) : in(h), copy(h), cell(h.loop) {}
 
 void exchange::begin(session& s, instant now) {
   owner = &s;
@@ -63,6 +63,7 @@ void exchange::stop(fault why) {
   cell.settled.ring();
   owner->client().interrupt();
   if (worker_socket) worker_socket->interrupt();
+  copy.wake();
 }
 
 void exchange::go_on() noexcept {
@@ -80,6 +81,12 @@ void exchange::timer_fired(void* context) {
   exchange& x = *static_cast<exchange*>(context);
   const core::deadline d = x.deadlines.expired(x.moved(), x.in.loop.now());
   if (d == core::deadline::none) return x.arm();
+  // Neither side has stalled: a disk that takes nothing costs the copy, not the batch.
+  if (d == core::deadline::upload && x.copy.waits()) {
+    x.copy.give_up_disk();
+    x.upload_progress.last_progress = x.in.loop.now();
+    return x.arm();
+  }
   x.stop(fault_of(d, x));
 }
 

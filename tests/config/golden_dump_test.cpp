@@ -37,6 +37,7 @@ pools:
 const std::string shown = R"json({
   "threads": "auto",
   "state_dir": "./state",
+  "replay_dir": "",
   "drain_timeout": "1m",
   "drain_delay": "0s",
   "reload": "manual",
@@ -52,6 +53,7 @@ const std::string shown = R"json({
     "connections_max": 100000,
     "replay_batch_bytes_max": "1MiB",
     "replay_total_bytes_max": "256MiB",
+    "replay_disk_bytes_max": "10GiB",
     "chunk_line_bytes_max": "256B",
     "trailer_bytes_max": "4KiB",
     "linger_bytes_max": "1MiB",
