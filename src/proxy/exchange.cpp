@@ -107,7 +107,7 @@ void exchange::client_departed(void* context) {
   exchange& x = *static_cast<exchange*>(context);
   if (!x.client_has_left()) return;
   const bool runs = x.worker_socket != nullptr;
-  const bool whole = x.upload.complete();
+  const bool whole = x.upload.finished;   // weir has it, though the worker may not yet
   if (runs && whole && x.route_settings().on_client_gone == config::gone_action::finish) {
     x.client_lost = true;
     return;
