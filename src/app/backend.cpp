@@ -168,6 +168,12 @@ void instance::collect(telemetry::sink& out) {
   out.gauge(reload_success_time, {}, static_cast<double>(at) / 1000);
   out.counter(limit_hits, {{"limit", "log"}}, static_cast<double>(telemetry::log_dropped()));
   out.counter(limit_hits, {{"limit", "probes"}}, static_cast<double>(probes_->limit_hits()));
+  const auto kept = [&](const char* where, const std::atomic<std::uint64_t>& bytes) {
+    out.gauge(replay_bytes, {{"where", where}},
+              static_cast<double>(bytes.load(std::memory_order_relaxed)));
+  };
+  kept("memory", replay_->used);
+  kept("disk", replay_->on_disk);
   for (const auto& [pool_name, c] : crews_) c->collect(out);
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "app/descriptors.hpp"
+#include "app/replay_folder.hpp"
 
 namespace weir::app {
 namespace {
@@ -49,11 +50,14 @@ base::result<void, std::string> instance::start() {
       return "access_log.file " + settings_.access_log.file + ": " + opened.error().message();
     access_ = std::move(*opened);
   }
+  const replay_folder copies = open_replay_folder(settings_);
+  if (!copies.mistake.empty()) return copies.mistake;
+  replay_folder_ = copies.path;
   metrics_ = std::make_unique<telemetry::registry>(threads + 1);
   const config::limits& l = settings_.limits;
-  const proxy::relay_sizes relays{l.relay_buffer_bytes, l.relay_pipes_max / threads};
+  const proxy::relay_sizes relays{l.relay_buffer_bytes, l.relay_pipes_max / threads, &body_files_};
   front_ = std::make_unique<app::front>(threads, access_.get(), relays);
-  auto state = state_dir::open(settings_, *front_);
+  auto state = state_dir::open(settings_, *front_, body_files_);
   if (!state) return state.error();
   state_ = std::move(*state);
   if (state_->room()) front_->serve_durable(*state_->room());
@@ -129,8 +133,10 @@ void instance::publish() {
   replay_->batch_max = settings_.limits.replay_batch_bytes_max;
   replay_->total_max = settings_.limits.replay_total_bytes_max;
   auto plans = std::make_shared<std::vector<proxy::plan_ptr>>();
-  const plan_sources from{settings_, crews_, *front_, *metrics_, replay_,
-                          state_->durable(), state_->engine(), connections_max()};
+  replay_->disk_max = settings_.limits.replay_disk_bytes_max;
+  const plan_sources from{settings_,         crews_,          *front_,
+                          *metrics_,         replay_,         state_->durable(),
+                          state_->engine(),  replay_folder_,  connections_max()};
   for (unsigned i = 0; i < front_->threads(); ++i) plans->push_back(make_plan(from, i));
   state_->publish(plans->front(), settings_);
   front_->each([plans](proxy::door& d) { d.publish(std::move((*plans)[d.loop().index()])); });

@@ -23,6 +23,7 @@
 #include "app/plans.hpp"
 #include "app/state_dir.hpp"
 #include "config/reader.hpp"
+#include "net/offload.hpp"
 
 namespace weir::app {
 
@@ -126,6 +127,8 @@ class instance final : public admin::backend {
   std::unique_ptr<telemetry::access_log> access_;
   std::unique_ptr<telemetry::registry> metrics_;
   app::journal journal_;
+  net::offload body_files_{2};           // outlives the loops that await its work
+  std::string replay_folder_;
   std::unique_ptr<app::front> front_;
   std::unique_ptr<app::state_dir> state_;
   net::resolver names_;

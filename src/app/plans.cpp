@@ -84,7 +84,8 @@ proxy::limit_counters make_limit_counters(registry& metrics) {
           hit("limits.replay_batch_bytes_max"), hit("limits.replay_total_bytes_max"),
           hit("routes.body_max"),              hit("limits.linger_bytes_max"),
           hit("limits.relay_pipes_max"),       hit("limits.interim_responses_max"),
-          hit("limits.chunk_line_bytes_max"),   hit("limits.trailer_bytes_max")};
+          hit("limits.chunk_line_bytes_max"),   hit("limits.trailer_bytes_max"),
+          hit("limits.replay_disk_bytes_max"), hit("replay_dir")};
 }
 
 proxy::plan_ptr make_plan(const plan_sources& from, unsigned loop) {
@@ -105,6 +106,7 @@ proxy::plan_ptr make_plan(const plan_sources& from, unsigned loop) {
   p->limits.connections_max = from.connections_max;
   p->head_limits = {p->limits.head_bytes_max, p->limits.fields_max, p->limits.target_bytes_max};
   p->replay = from.replay;
+  p->replay_folder = from.replay_folder;
   p->hits = make_limit_counters(from.metrics);
   p->durable = from.durable;
   p->keys = &from.keys;

@@ -23,6 +23,7 @@ struct plan_sources {
   std::shared_ptr<proxy::replay_budget> replay;
   proxy::durable_tools* durable;         // null: no state_dir
   store::engine& keys;
+  std::string replay_folder;
   std::uint32_t connections_max;         // that the descriptors are enough for
 };
 

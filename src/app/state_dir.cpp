@@ -10,7 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr unsigned file_threads = 2;
 constexpr base::duration sweep_interval = 10s;
 
 store::unix_ms in_ms(base::duration d) {
@@ -20,18 +19,20 @@ store::unix_ms in_ms(base::duration d) {
 }  // namespace
 
 base::result<std::unique_ptr<state_dir>, std::string> state_dir::open(const config::settings& s,
-                                                                      app::front& f) {
+                                                                      app::front& f,
+                                                                      net::offload& files) {
   store::local_settings wanted;
   wanted.folder = s.state_dir;
   wanted.now = wall_ms();
   auto opened = store::local_engine::open(wanted);
   if (!opened) return "state_dir " + s.state_dir + ": " + opened.error().detail;
   return std::unique_ptr<state_dir>(
-      new state_dir(std::move(*opened), !s.state_dir.empty(), f));
+      new state_dir(std::move(*opened), !s.state_dir.empty(), f, files));
 }
 
-state_dir::state_dir(std::unique_ptr<store::local_engine> engine, bool on_disk, app::front& f)
-    : files_(std::make_unique<net::offload>(file_threads)), engine_(std::move(engine)) {
+state_dir::state_dir(std::unique_ptr<store::local_engine> engine, bool on_disk, app::front& f,
+                     net::offload& files)
+    : engine_(std::move(engine)) {
   if (!on_disk) return;
   proxy::backroom::outlets out;
   out.run = [&f](unsigned loop, proxy::run_order o) {
@@ -42,7 +43,7 @@ state_dir::state_dir(std::unique_ptr<store::local_engine> engine, bool on_disk, 
   };
   room_ = std::make_unique<proxy::backroom>(*engine_, f.threads(), f.tenant_seed(),
                                             std::move(out));
-  tools_.emplace(proxy::durable_tools{*engine_, &engine_->bodies(), *files_, *room_});
+  tools_.emplace(proxy::durable_tools{*engine_, &engine_->bodies(), files, *room_});
 }
 
 // The engine's last answers speak to the others.

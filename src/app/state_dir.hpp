@@ -22,8 +22,8 @@ namespace weir::app {
 class state_dir {
  public:
   // Error: the folder cannot be made or read, or another weir has it.
-  static base::result<std::unique_ptr<state_dir>, std::string> open(const config::settings& s,
-                                                                    app::front& f);
+  static base::result<std::unique_ptr<state_dir>, std::string> open(
+      const config::settings& s, app::front& f, net::offload& files);
   state_dir(const state_dir&) = delete;
   state_dir& operator=(const state_dir&) = delete;
   ~state_dir();
@@ -41,10 +41,10 @@ class state_dir {
   void stop();
 
  private:
-  state_dir(std::unique_ptr<store::local_engine> engine, bool on_disk, app::front& f);
+  state_dir(std::unique_ptr<store::local_engine> engine, bool on_disk, app::front& f,
+            net::offload& files);
   void sweep(base::instant now);
 
-  std::unique_ptr<net::offload> files_;
   std::unique_ptr<store::local_engine> engine_;
   std::unique_ptr<proxy::backroom> room_;
   std::optional<proxy::durable_tools> tools_;

@@ -78,6 +78,7 @@ struct limits {
   std::uint32_t connections_max = 100000;          // clients; beyond it they wait in the kernel
   std::uint64_t replay_batch_bytes_max = 1 << 20;  // of one body kept in memory for a retry
   std::uint64_t replay_total_bytes_max = 256ull << 20;  // of all
+  std::uint64_t replay_disk_bytes_max = 10ull << 30;    // of all that are more than that
   std::uint64_t chunk_line_bytes_max = 256;  // chunk size with its extensions, and a trailer line
   std::uint64_t trailer_bytes_max = 4 * 1024;
   std::uint64_t linger_bytes_max = 1 << 20;  // read and thrown away after an early final answer
@@ -249,6 +250,7 @@ struct settings {
   std::string state_dir;
   config::retention retention;
   std::optional<config::backup> backup;
+  std::string replay_dir;     // empty: below state_dir, else the system's folder for such files
   duration drain_timeout = 60s;
   duration drain_delay = 0s;
   bool reload_watch = false;  // reload: watch

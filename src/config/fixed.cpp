@@ -52,6 +52,7 @@ void keep_fixed(const settings& running, settings& wanted) {
   if (keeps_async(running, wanted)) keep_async(running, wanted);
   wanted.threads = running.threads;
   wanted.state_dir = running.state_dir;
+  wanted.replay_dir = running.replay_dir;
   wanted.access_log = running.access_log;
   wanted.limits.relay_buffer_bytes = running.limits.relay_buffer_bytes;
   wanted.limits.relay_pipes_max = running.limits.relay_pipes_max;

@@ -47,10 +47,15 @@ const section& limits_section() {
           leaf<&T::replay_batch_bytes_max>(
               "replay_batch_bytes_max", bytes(0, 1 * gib),
               "Bytes of one body kept in memory so that the batch can be retried.",
-              "The batch goes on, without the promise of a retry after bytes were sent."),
+              "The whole body is kept in a file of `replay_dir` instead."),
           leaf<&T::replay_total_bytes_max>(
               "replay_total_bytes_max", bytes(0, 1 * tib), "The same for all bodies together.",
-              "Further bodies are not kept: those batches are not retried after bytes were sent."),
+              "Further bodies are kept in files."),
+          leaf<&T::replay_disk_bytes_max>(
+              "replay_disk_bytes_max", bytes(0, 1024 * tib),
+              "Bytes of all bodies together that are kept in files of `replay_dir`; 0 keeps none "
+              "there.",
+              "The batch goes on, without the promise of a retry after bytes were sent."),
           leaf<&T::chunk_line_bytes_max>("chunk_line_bytes_max", bytes(16, 64 * kib),
                                          "A chunk's size line with its extensions.",
                                          "A request gets 400, a worker's response becomes 502."),
@@ -245,6 +250,12 @@ const section& root_section() {
               "are kept in memory.")),
           nested<&T::retention>("retention", retention_section()),
           nested<&T::backup>("backup", backup_section()),
+          needs_restart(leaf<&T::replay_dir>(
+              "replay_dir", of(kind::path),
+              "Directory for the copies of bodies that are too long for memory, kept so that the "
+              "batch can be retried (`limits.replay_disk_bytes_max`); the files have no name and "
+              "go with the batch. When absent, `replay` in state_dir; without that, $TMPDIR or "
+              "/var/tmp. Better a disk than a tmpfs, which is memory.")),
           leaf<&T::drain_timeout>("drain_timeout", span(0s, 24h),
                                   "How long batches in flight may take after TERM or INT.",
                                   "What is left is cut off and weir exits."),

@@ -170,7 +170,8 @@ void stash(body_source& s, const buffer& room) {
 
 bool may_splice(const body_source& s, const body_sink& k, const body_keeper* keeper) noexcept {
   const bool plain = s.from && k.to && !s.from->is_tls() && !k.to->is_tls();
-  return !keeper && plain && s.buffered.empty() && s.kind == http::body_kind::length &&
+  const bool kept = keeper && keeper->keeping();
+  return !kept && plain && s.buffered.empty() && s.kind == http::body_kind::length &&
          k.kind == http::body_kind::length &&
          s.left >= splice_bytes_min && s.taken + s.left <= s.taken_max && !s.wanted_pipe;
 }
@@ -285,6 +286,18 @@ void drop_stored(body_source& s) noexcept {
   s.file.left = 0;
 }
 
+// Bytes that a keeper has no room for stay where they are; the sender waits in the end.
+task<relay_end> wait_for_room(loop& l, body_keeper& keeper, body_source& s, body_sink& sink,
+                              relay_progress& progress) {
+  while (signal* const room = keeper.full()) {
+    if ((s.from && s.from->interrupted()) || (sink.to && sink.to->interrupted()))
+      co_return relay_end::interrupted;
+    co_await *room;
+  }
+  progress.last_progress = l.now();
+  co_return relay_end::done;
+}
+
 task<relay_end> move_body(loop& l, body_source& source, body_sink& sink, relay_stock& stock,
                           buffer& room, relay_progress& progress, body_keeper* keeper) {
   if (!sink.to) drop_stored(source);
@@ -295,6 +308,10 @@ task<relay_end> move_body(loop& l, body_source& source, body_sink& sink, relay_s
   std::string_view head = std::exchange(sink.head, {});
   for (unsigned round = 1;; ++round) {
     if (round % rounds_per_turn == 0) co_await yield{l};
+    if (keeper && keeper->full()) {
+      const relay_end room_made = co_await wait_for_room(l, *keeper, source, sink, progress);
+      if (room_made != relay_end::done) co_return room_made;
+    }
     gathered out(sink.kind, head, keeper);
     const taking got = take_next(source, out);
     if (got == taking::bad) co_return relay_end::source_bad;

@@ -21,6 +21,10 @@ namespace weir::net {
 class body_keeper {
  public:
   virtual void keep(std::string_view bytes) = 0;
+  // False: it gave up, and the rest may go by uncopied.
+  virtual bool keeping() const noexcept { return true; }
+  // Not null: it has no room for more bytes now, and what is told when that may have changed.
+  virtual signal* full() noexcept { return nullptr; }
 
  protected:
   ~body_keeper() = default;

@@ -59,6 +59,8 @@ class socket {
   wait_readable readable() noexcept { return {*watch_}; }
   wait_writable writable() noexcept { return {*watch_}; }
   void interrupt() noexcept;              // both sides
+  // One that nobody has used up yet: for who waits for something else than this socket.
+  bool interrupted() const noexcept { return watch_->interrupt_reader || watch_->interrupt_writer; }
   void clear_interrupts() noexcept { watch_->interrupt_reader = watch_->interrupt_writer = false; }
 
   // True when nothing is readable right now and the peer has not closed: a pooled connection that

@@ -116,6 +116,8 @@ constexpr row rows[] = {
     {fault::result_gone,
      {410, "result-gone", "The result was not kept", "http_request_denied",
       outcome::bad_request}},
+    {fault::copy_lost,
+     {502, "worker-failed", "The worker failed", "proxy_internal_error", outcome::failed}},
     {fault::client_gone, {0, "client-gone", "Client gone", "", outcome::client_gone}},
 };
 

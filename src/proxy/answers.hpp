@@ -20,7 +20,9 @@ enum class fault : std::uint8_t {
   worker_closed, worker_protocol, worker_stalled,
   response_timeout, total_timeout, cut_off,
   disk_full, store_failed,
-  key_running, key_mismatch, key_taken, no_batch, bad_method, batch_unfinished, batch_ended, result_gone,
+  key_running, key_mismatch, key_taken,
+  no_batch, bad_method, batch_unfinished, batch_ended, result_gone,
+  copy_lost,
   client_gone,
 };
 

@@ -58,6 +58,8 @@ std::string detail_of(fault why) {
     case fault::total_timeout: return "the batch was not done within the route's timeout.total";
     case fault::body_broken: return "the body's chunked framing is broken (RFC 9112 section 7.1)";
     case fault::body_too_large: return "the body is over the route's body_max";
+    case fault::copy_lost:
+      return "an attempt failed, and weir's copy of the body could not be read from replay_dir";
     case fault::cut_off:
       return "weir was stopped before the worker was done; the batch may have been executed";
     default: return {};
@@ -68,10 +70,12 @@ fault fault_of_upload(net::relay_end end) {
   switch (end) {
     case net::relay_end::source_bad: return fault::body_broken;
     case net::relay_end::too_large: return fault::body_too_large;
+    case net::relay_end::file_failed: return fault::copy_lost;
     default: return fault::client_gone;
   }
 }
 
+// Its own end, or that of weir's copy of it.
 bool from_client(net::relay_end end) {
   return end != net::relay_end::done && end != net::relay_end::sink_failed &&
          end != net::relay_end::interrupted;
@@ -148,8 +152,9 @@ net::task<bool> attempt::open_link() {
 
 net::task<void> attempt::send() {
   x_.rewind_body();
-  const bool at_hand = x_.upload.finished || (x_.upload.kind == http::body_kind::length &&
+  const bool short_rest = x_.upload.finished || (x_.upload.kind == http::body_kind::length &&
                                               x_.upload.left <= x_.upload.buffered.size());
+  const bool at_hand = short_rest && !x_.copy.on_disk();
   if (at_hand && x_.upload.taken == 0 && !x_.upload.finished)
     x_.whole_body = x_.upload.buffered.substr(0, static_cast<std::size_t>(x_.upload.left));
   if (x_.keyed) x_.keyed->request.keep_whole(x_.whole_body);
@@ -179,8 +184,10 @@ void attempt::begin_request() {
   http::finish_request_head(x_.stored ? x_.stored->number : ticket_.grant().attempt,
                             x_.request_head);
   // At the first attempt that sends anything: those before it may have found no connection.
-  if (x_.upload.taken == 0 && !x_.copy.keeping() && x_.wants_copy()) x_.copy.start(*x_.plan);
+  if (x_.upload.taken == 0 && !x_.copy.keeping() && x_.wants_copy())
+    x_.copy.start(*x_.plan, x_.upload.kind == http::body_kind::length ? x_.upload.left : 0);
   x_.upload.replay = x_.copy.bytes();
+  x_.upload.file = x_.copy.file();
   request_begun_ = true;
   x_.sent_last = loop_.now();
 }
@@ -222,7 +229,6 @@ void attempt::upload_ended(net::relay_end end) {
   if (x_.upload.wanted_pipe) x_.plan->hits.pipes->add(x_.in.shard);
   x_.deadlines.upload_due(false);
   count_chunk_limit(x_, x_.upload.chunks);
-  if (x_.copy.limit_hit()) const_cast<telemetry::counter*>(x_.copy.limit_hit())->add(x_.in.shard);
   if (end == net::relay_end::done || end == net::relay_end::sink_failed) {
     x_.deadlines.request_sent(loop_.now());
     x_.arm();
@@ -241,9 +247,25 @@ net::task<void> attempt::stop_upload() {
 net::task<void> attempt::interrupt_upload() {
   if (x_.client) x_.client->interrupt();
   link_->socket.interrupt();
+  x_.copy.wake();
   co_await upload_done_;
   if (x_.client) x_.client->clear_interrupts();
   link_->socket.clear_interrupts();
+}
+
+// What is on its way to the disk decides whether the batch can be sent again.
+net::task<void> attempt::settle_copy() {
+  if (x_.copy.settled() || !retryable_stop()) return net::task<void>::ready();
+  return wait_for_copy();
+}
+
+net::task<void> attempt::wait_for_copy() {
+  x_.upload_progress.last_progress = loop_.now();
+  x_.deadlines.upload_due(true);
+  x_.arm();
+  co_await x_.copy.settle();
+  x_.deadlines.upload_due(false);
+  x_.arm();
 }
 
 // --- reading the response's head ----------------------------------------------------------------
@@ -344,6 +366,7 @@ net::task<attempt_next> attempt::judge(core::grant& next) {
 
 net::task<attempt_next> attempt::judge_refusal(attempt_end end, core::grant& next) {
   co_await stop_upload();
+  co_await settle_copy();
   const attempt_next then = co_await send_back(end, next);
   co_return then;
 }
@@ -374,6 +397,7 @@ net::task<attempt_next> attempt::send_back(attempt_end end, core::grant& next) {
 // The attempt failed without an answer to relay.
 net::task<attempt_next> attempt::give_up(core::grant& next) {
   co_await stop_upload();
+  co_await settle_copy();
   if (x_.stopped()) stopped_by(x_.stop_reason());
   const bool abandoned = link_ && request_begun_ && failure_.end != attempt_end::failed &&
                          failure_.end != attempt_end::stale_connection;

@@ -38,6 +38,8 @@ class attempt {
   void upload_ended(net::relay_end end);
   net::task<void> stop_upload();
   net::task<void> interrupt_upload();
+  net::task<void> settle_copy();
+  net::task<void> wait_for_copy();
 
   net::task<bool> read_head();
   enum class head_step : std::uint8_t { need_more, interim, complete, bad };

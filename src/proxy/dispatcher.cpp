@@ -54,6 +54,7 @@ std::string detail_of(const stored_run& r) {
 
 dispatcher::run::run(dispatcher& d, run_order o)
     : home(d), order(std::move(o)), plan(d.hall_.plan), tools(plan->durable),
+      kept(d.hall_.loop, tools->files),
       timer(&dispatcher::pause_over, this), woken(d.hall_.loop), next(d.runs_), link(&d.runs_) {
   if (next) next->link = &next;
   d.runs_ = this;
@@ -189,7 +190,7 @@ net::task<bool> dispatcher::send(run& r, const store::batch& what, core::grant& 
 void dispatcher::prepare(run& r, const store::batch& what) {
   exchange& x = *r.x;
   const instant now = hall_.loop.now();
-  r.kept.begin(r.tools->bodies,
+  r.kept.begin(*r.tools->bodies,
                {r.plan->limits.inline_bytes_max, r.plan->limits.result_bytes_max});
   x.begin(r.kept, r.timer, now);
   x.plan = r.plan;
@@ -232,8 +233,7 @@ net::task<store::finished_attempt> dispatcher::result_of(run& r, const store::ba
   how.tells = !what.callback.empty();
   if (how.next == store::batch_state::queued || kept.status == 0) co_return how;
   store::response answer{static_cast<std::uint16_t>(kept.status), how.note.worker, kept.fields, {}};
-  auto finish = [&] { return kept.body.finish(); };
-  auto body = co_await r.tools->files.run(hall_.loop, finish);
+  auto body = co_await kept.body.finish();
   if (body && !kept.body.too_large()) {
     answer.body = std::move(*body);
     how.answer = std::move(answer);

@@ -26,7 +26,7 @@ fault fault_of(core::deadline d, const exchange& x) {
 
 }  // namespace
 
-exchange::exchange(hall& h) : in(h), cell(h.loop) {}
+exchange::exchange(hall& h) : in(h), copy(h), cell(h.loop) {}
 
 void exchange::begin(session& s, instant now) {
   begin(now);
@@ -81,6 +81,7 @@ void exchange::stop(fault why) {
   cell.settled.ring();
   if (client) client->interrupt();
   if (worker_socket) worker_socket->interrupt();
+  copy.wake();
 }
 
 void exchange::go_on() noexcept {
@@ -98,6 +99,12 @@ void exchange::timer_fired(void* context) {
   exchange& x = *static_cast<exchange*>(context);
   const core::deadline d = x.deadlines.expired(x.moved(), x.in.loop.now());
   if (d == core::deadline::none) return x.arm();
+  // Neither side has stalled: a disk that takes nothing costs the copy, not the batch.
+  if (d == core::deadline::upload && x.copy.waits()) {
+    x.copy.give_up_disk();
+    x.upload_progress.last_progress = x.in.loop.now();
+    return x.arm();
+  }
   x.stop(fault_of(d, x));
 }
 
@@ -118,7 +125,7 @@ void exchange::client_departed(void* context) {
   exchange& x = *static_cast<exchange*>(context);
   if (!x.client_has_left()) return;
   const bool runs = x.worker_socket != nullptr;
-  const bool whole = x.upload.complete();
+  const bool whole = x.upload.finished;   // weir has it, though the worker may not yet
   if (runs && whole && x.route_settings().on_client_gone == config::gone_action::finish) {
     x.client_lost = true;
     return;

@@ -11,6 +11,7 @@
 
 #include "net/relay.hpp"
 #include "net/loop.hpp"
+#include "net/offload.hpp"
 #include "proxy/plan.hpp"
 #include "proxy/waiting_room.hpp"
 
@@ -18,10 +19,11 @@ namespace weir::proxy {
 
 class exchange;
 
-// Of one loop.
+// Of one loop, save the threads for files: those are all loops'.
 struct relay_sizes {
   std::size_t buffer_bytes = 64 * 1024;
   std::size_t pipes_max = 0;
+  net::offload* offload = nullptr;
 };
 
 struct hall {
@@ -32,6 +34,7 @@ struct hall {
   net::loop& loop;
   unsigned shard;
   telemetry::access_log* log;             // null: off
+  net::offload* offload;                  // for work on files; null: none is done
   std::uint64_t seed;                     // of tenant hashes: the same on every loop
   plan_ptr plan;
   waiting_room waiting;

@@ -21,6 +21,7 @@ class fingerprint_keeper final : public net::body_keeper {
     print.bytes(bytes);
     if (next) next->keep(bytes);
   }
+  net::signal* full() noexcept override { return next ? next->full() : nullptr; }
   // A body that came whole is sent again by every attempt, and seen once.
   void keep_whole(std::string_view bytes) {
     if (!std::exchange(seen_whole_, true)) print.bytes(bytes);

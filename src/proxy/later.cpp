@@ -215,17 +215,14 @@ net::task<bool> find_room(exchange& x, reservation& room, std::uint64_t bytes) {
 net::task<std::optional<store::payload>> gather(exchange& x, fingerprint_keeper& print,
                                                 body_gatherer& body) {
   durable_tools& tools = *x.plan->durable;
-  body.begin(tools.bodies, {x.plan->limits.inline_bytes_max, ~std::uint64_t{0}});
+  body.begin(*tools.bodies, {x.plan->limits.inline_bytes_max, ~std::uint64_t{0}});
   print.next = &body;
   const fault bad = co_await read_body(x, &print);
   if (bad != fault::none) {
     co_await answer(x, bad, {}, {});
     co_return std::nullopt;
   }
-  auto finish = [&] { return body.finish(); };
-  store::outcome<store::payload> done = store::payload{};
-  if (body.spooled()) done = co_await tools.files.run(x.in.loop, finish);
-  else done = finish();
+  auto done = co_await body.finish();
   if (done) co_return std::move(*done);
   const fault what = fault_of_store(done.error());
   co_await answer(x, what, why_not_stored(what), disk_retry_after);
@@ -251,7 +248,7 @@ net::task<void> take_for_later(exchange& x, intake& read) {
   write_stored_head(x);
   fingerprint_keeper print;
   print.print.part(x.method).part(x.target);
-  body_gatherer body;
+  body_gatherer body(x.in.loop, tools.files);
   std::optional<store::payload> whole = co_await gather(x, print, body);
   if (!whole) co_return;
   if (!announced) {

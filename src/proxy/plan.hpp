@@ -56,15 +56,15 @@ struct route_plan {
   std::array<counter_ptr, outcomes> batches;
 };
 
-// Bytes of bodies kept for a retry, over all loops.
+// Bytes of bodies kept for a retry, over all loops; the limits change at a reload.
 struct replay_budget {
-  std::uint64_t batch_max = 0, total_max = 0;
-  std::atomic<std::uint64_t> used{0};
+  std::atomic<std::uint64_t> batch_max{0}, total_max{0}, disk_max{0};
+  std::atomic<std::uint64_t> used{0}, on_disk{0};
 };
 
 struct limit_counters {
   counter_ptr head_bytes, fields, target_bytes, connections, replay_batch, replay_total, body,
-      linger, pipes, interims, chunk_line, trailer;
+      linger, pipes, interims, chunk_line, trailer, replay_disk, replay_folder;
 };
 
 struct plan {
@@ -76,6 +76,7 @@ struct plan {
   std::shared_ptr<replay_budget> replay;
   durable_tools* durable = nullptr;              // null: no state_dir
   store::engine* keys = nullptr;                 // of Idempotency-Key; in memory without state_dir
+  std::string replay_folder;                     // of copies on disk; empty: none goes there
   limit_counters hits;
   counter_ptr unrouted;                          // batches without a route
 };

@@ -138,7 +138,8 @@ http::body_kind attempt::write_head() {
 
 // A short answer that came whole goes out in one write; all others take the longer way.
 net::task<attempt_next> attempt::relay_response() {
-  if (!uploading_) x_.copy.stop();   // no other attempt comes after this
+  if (uploading_) x_.copy.cease();   // no other attempt comes after this
+  else x_.copy.stop();
   const http::body_kind framing = write_head();
   x_.status = head_.status;
   x_.response_begun = true;

@@ -12,6 +12,8 @@
 namespace weir::proxy {
 
 struct stored_run {
+  stored_run(net::loop& l, net::offload& writers) : body(l, writers) {}
+
   std::uint32_t number = 0;        // Weir-Attempt
   body_gatherer body;              // of the answer
   unsigned status = 0;             // of the answer; 0: none came
@@ -23,7 +25,7 @@ struct stored_run {
   std::string detail;              // why the attempt failed
 
   // Before each attempt.
-  void begin(store::spool* files, body_gatherer::limits most) {
+  void begin(store::spool& files, body_gatherer::limits most) {
     body.begin(files, most);
     status = 0;
     whole = false;

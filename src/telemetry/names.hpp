@@ -57,6 +57,8 @@ inline constexpr metric_name connections{  // listener
     "weir_connections", "Open client connections."};
 inline constexpr metric_name limit_hits{  // limit: the configuration's key, limits.head_bytes
     "weir_limit_hits_total", "Times that a configured limit was reached."};
+inline constexpr metric_name replay_bytes{  // where: memory, disk
+    "weir_replay_bytes", "Bytes of bodies that are kept so that their batch can be retried."};
 inline constexpr metric_name access_log_errors{
     "weir_access_log_errors_total", "Writes or openings of the access log that failed."};
 

@@ -27,7 +27,7 @@ struct plan_kit : crew_kit {
   }
   ~plan_kit() { crews.clear(); }
   proxy::plan_ptr plan(unsigned loop = 0) {
-    return app::make_plan({settings, crews, front, metrics, replay, 123}, loop);
+    return app::make_plan({settings, crews, front, metrics, replay, "/copies", 123}, loop);
   }
   std::string route_of(const proxy::plan& p, std::string_view path) {
     std::string scratch;
@@ -72,6 +72,7 @@ TEST_CASE("each loop's plan has its own connections and the same gates, series a
   CHECK(one->pools[0].gate == two->pools[0].gate);
   CHECK(one->routes[0].batches == two->routes[0].batches);
   CHECK(one->replay == two->replay);
+  CHECK(one->replay_folder == "/copies");
   CHECK(one->pools[0].links == k.plan(0)->pools[0].links);   // kept from plan to plan
   CHECK(one->routes[0].core_route == two->routes[0].core_route);
 }
@@ -88,7 +89,7 @@ TEST_CASE("nothing in a plan is missing: every series that a batch touches is th
   for (const auto& c : p->routes[0].batches) CHECK(c);
   const auto& h = p->hits;
   for (const auto& c : {h.head_bytes, h.fields, h.target_bytes, h.connections, h.replay_batch,
-                        h.replay_total, h.body, h.linger})
+                        h.replay_total, h.body, h.linger, h.replay_disk, h.replay_folder})
     CHECK(c);
   CHECK(p->unrouted);
 }

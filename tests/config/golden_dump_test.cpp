@@ -50,6 +50,7 @@ const std::string shown = R"json({
     "interval": "1d",
     "keep": 7
   },
+  "replay_dir": "",
   "drain_timeout": "1m",
   "drain_delay": "0s",
   "reload": "manual",
@@ -65,6 +66,7 @@ const std::string shown = R"json({
     "connections_max": 100000,
     "replay_batch_bytes_max": "1MiB",
     "replay_total_bytes_max": "256MiB",
+    "replay_disk_bytes_max": "10GiB",
     "chunk_line_bytes_max": "256B",
     "trailer_bytes_max": "4KiB",
     "linger_bytes_max": "1MiB",

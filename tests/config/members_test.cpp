@@ -51,6 +51,7 @@ TEST_CASE("each limit arrives in its own member") {
                      "  connections_max: 102\n"
                      "  replay_batch_bytes_max: 2MiB\n"
                      "  replay_total_bytes_max: 3MiB\n"
+                     "  replay_disk_bytes_max: 4MiB\n"
                      "  chunk_line_bytes_max: 257B\n"
                      "  trailer_bytes_max: 5KiB\n"
                      "  linger_bytes_max: 6KiB\n"
@@ -66,6 +67,7 @@ TEST_CASE("each limit arrives in its own member") {
   CHECK(l.connections_max == 102);
   CHECK(l.replay_batch_bytes_max == 2 << 20);
   CHECK(l.replay_total_bytes_max == 3 << 20);
+  CHECK(l.replay_disk_bytes_max == 4 << 20);
   CHECK(l.chunk_line_bytes_max == 257);
   CHECK(l.trailer_bytes_max == 5 * 1024);
   CHECK(l.linger_bytes_max == 6 * 1024);

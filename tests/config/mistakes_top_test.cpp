@@ -33,16 +33,16 @@ TEST_CASE("mistakes at the top level, in limits, admin and registration") {
            {"1:10: threads: keys and values, expected auto or a whole number from 1 to 1024"}},
           {"thread: 4",
            {"1:1: unknown key `thread`, expected one of threads, state_dir, retention, backup, "
-            "drain_timeout, drain_delay, reload, access_log, limits, listeners, admin, "
-            "registration, routes, pools, did you mean threads"}},
+            "replay_dir, drain_timeout, drain_delay, reload, access_log, limits, listeners, "
+            "admin, registration, routes, pools, did you mean threads"}},
           {"Threads: 4",
            {"1:1: unknown key `Threads`, expected one of threads, state_dir, retention, backup, "
-            "drain_timeout, drain_delay, reload, access_log, limits, listeners, admin, "
-            "registration, routes, pools, did you mean threads"}},
+            "replay_dir, drain_timeout, drain_delay, reload, access_log, limits, listeners, "
+            "admin, registration, routes, pools, did you mean threads"}},
           {"drain: 60s",
            {"1:1: unknown key `drain`, expected one of threads, state_dir, retention, backup, "
-            "drain_timeout, drain_delay, reload, access_log, limits, listeners, admin, "
-            "registration, routes, pools, did you mean drain_timeout"}},
+            "replay_dir, drain_timeout, drain_delay, reload, access_log, limits, listeners, "
+            "admin, registration, routes, pools, did you mean drain_timeout"}},
           {"drain_timeout: 5",
            {"1:16: drain_timeout: `5`, expected a duration from 0s to 1d, such as 250ms, 5s, 2m "
             "or 1h, did you mean 5s"}},
@@ -81,17 +81,17 @@ TEST_CASE("mistakes at the top level, in limits, admin and registration") {
           {"state_dir: [x]", {"1:12: state_dir: a list, expected a path"}},
           {"queue: {}",
            {"1:1: unknown key `queue` (it belongs in routes[].timeout or pools.NAME), expected "
-            "one of threads, state_dir, retention, backup, drain_timeout, drain_delay, reload, "
-            "access_log, limits, listeners, admin, registration, routes, pools"}},
+            "one of threads, state_dir, retention, backup, replay_dir, drain_timeout, drain_delay, "
+            "reload, access_log, limits, listeners, admin, registration, routes, pools"}},
           {"interval: 5s",
            {"1:1: unknown key `interval` (it belongs in backup or pools.NAME.health_check), "
             "expected one "
-            "of threads, state_dir, retention, backup, drain_timeout, drain_delay, reload, "
-            "access_log, limits, listeners, admin, registration, routes, pools"}},
+            "of threads, state_dir, retention, backup, replay_dir, drain_timeout, drain_delay, "
+            "reload, access_log, limits, listeners, admin, registration, routes, pools"}},
           {"<<: {threads: 4}",
            {"1:1: unknown key `<<`, expected one of threads, state_dir, retention, backup, "
-            "drain_timeout, drain_delay, reload, access_log, limits, listeners, admin, "
-            "registration, routes, pools"}},
+            "replay_dir, drain_timeout, drain_delay, reload, access_log, limits, listeners, "
+            "admin, registration, routes, pools"}},
           {"threads: 4, drain_delay: 1s",
            {"1:24: not YAML: a colon where no value can begin, expected other indentation, or "
             "quotes around a text"}},

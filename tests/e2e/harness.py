@@ -93,10 +93,11 @@ class Metrics:
 class Weir:
     """One running weir. start() returns once it has told its addresses."""
 
-    def __init__(self, folder, config, *arguments, environment=None):
+    def __init__(self, folder, config, *arguments, environment=None, through=()):
         self.folder = folder
         self.file = os.path.join(folder, "weir.yaml")
         self.arguments = arguments
+        self.through = through   # a command that runs the one behind it
         self.environment = {**os.environ, **(environment or {})}
         self.log = []          # lines of standard error
         self.output = b""      # standard output
@@ -115,7 +116,7 @@ class Weir:
 
     async def start(self, ready=True):
         self.process = await asyncio.create_subprocess_exec(
-            BINARY, "serve", "--config", self.file, *self.arguments, cwd=self.folder,
+            *self.through, BINARY, "serve", "--config", self.file, *self.arguments, cwd=self.folder,
             env=self.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             preexec_fn=fake_worker.die_with_parent, limit=wire.STREAM_LIMIT)
         self._readers = [asyncio.ensure_future(self._read_log()),
@@ -321,8 +322,8 @@ class WeirCase(unittest.IsolatedAsyncioTestCase):
         self.addCleanup(worker.kill)
         return worker
 
-    async def weir(self, config, *arguments, ready=True, environment=None):
-        weir = Weir(self.folder, config, *arguments, environment=environment)
+    async def weir(self, config, *arguments, ready=True, environment=None, through=()):
+        weir = Weir(self.folder, config, *arguments, environment=environment, through=through)
 
         async def end():
             wrong = await weir.stop()

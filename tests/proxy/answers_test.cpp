@@ -49,6 +49,7 @@ TEST_CASE(
       {fault::total_timeout, 504, outcome::timed_out},
       {fault::cut_off, 504, outcome::timed_out},
       {fault::bad_version, 505, outcome::bad_request},
+      {fault::copy_lost, 502, outcome::failed},
       {fault::client_gone, 0, outcome::client_gone},
   };
   std::set<fault> covered;

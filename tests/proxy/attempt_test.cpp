@@ -136,12 +136,15 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("a body over the copy's limit still streams, but is not sent twice") {
+TEST_CASE("a body over the copy's limits still streams, but is not sent twice") {
   for (const std::size_t size : {1000u, 100'000u}) {
     INFO(size << " bytes");
     fake_worker dying(closing_after_request()), sound(test::answering(test::echo));
     test::wishes w = in_order();
-    w.limits = [](config::limits& l) { l.replay_batch_bytes_max = 5000; };
+    w.limits = [](config::limits& l) {
+      l.replay_batch_bytes_max = 5000;
+      l.replay_disk_bytes_max = 0;
+    };
     front_kit front(w);
     front.add("w1", dying);
     front.add("w2", sound);
@@ -149,6 +152,7 @@ TEST_CASE("a body over the copy's limit still streams, but is not sent twice") {
     const auto answer = front.ask(request("PUT", body));
     CHECK(answer.status() == (size < 5000 ? 200 : 502));
     CHECK(front.plan->hits.replay_batch->total() == (size < 5000 ? 0 : 1));
+    CHECK(front.plan->hits.replay_disk->total() == (size < 5000 ? 0 : 1));
   }
 }
 

@@ -306,15 +306,19 @@ std::shared_ptr<proxy::plan> front_kit::make_plan(const wishes& w, lane& l) {
   p->head_limits = {p->limits.head_bytes_max, p->limits.fields_max, p->limits.target_bytes_max};
   replay_->batch_max = p->limits.replay_batch_bytes_max;
   replay_->total_max = p->limits.replay_total_bytes_max;
+  replay_->disk_max = p->limits.replay_disk_bytes_max;
+  p->replay_folder = folder_.path("");
   p->replay = replay_;
   p->hits = {counter(), counter(), counter(), counter(),
              counter(), counter(), counter(), counter(),
-             counter(), counter(), counter(), counter()};
+             counter(), counter(), counter(), counter(),
+             counter(), counter()};
   p->unrouted = counter();
   return p;
 }
 
 front_kit::front_kit(wishes w) {
+  w.relays.offload = &threads_;
   for (unsigned i = 0; i < w.loops; ++i) lanes_.push_back(std::make_unique<lane>(i));
   batches_ = counters(proxy::outcomes, w.loops);
   retries_ = counters(proxy::attempt_ends, w.loops);
@@ -446,6 +450,7 @@ void front_kit::end() {
   });
   CHECK(eventually([&] { return idle(); }));
   CHECK(replay_->used == 0);
+  CHECK(eventually([&] { return replay_->on_disk == 0; }));
   for (auto& l : lanes_) l->loop.stop();
   for (auto& l : lanes_) l->thread.join();
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "proxy/door.hpp"
+#include "scratch.hpp"
 
 struct ssl_st;
 
@@ -135,6 +136,7 @@ class front_kit {
   std::size_t idle_links();
   std::size_t heads_taken();               // buffers of requests being read
   std::uint64_t replay_bytes() const { return replay_->used; }
+  std::uint64_t replay_bytes_on_disk() const { return replay_->on_disk; }
   std::uint64_t connections() const { return *listener->connections; }
   // Drains, checks that no session, slot, cell or buffer is left, stops. Once.
   void end();
@@ -154,6 +156,8 @@ class front_kit {
   };
   void make_gate(core::pool_settings s);
   std::shared_ptr<proxy::plan> make_plan(const wishes& w, lane& l);
+  scratch_folder folder_;                  // of bodies' copies
+  net::offload threads_{2};
   std::vector<std::unique_ptr<lane>> lanes_;
   net::socket_address at_;
   std::shared_ptr<proxy::replay_budget> replay_ = std::make_shared<proxy::replay_budget>();
