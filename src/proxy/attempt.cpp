@@ -154,7 +154,8 @@ net::task<void> attempt::send() {
   x_.rewind_body();
   const bool short_rest = x_.upload.finished || (x_.upload.kind == http::body_kind::length &&
                                               x_.upload.left <= x_.upload.buffered.size());
-  const bool at_hand = short_rest && !x_.copy.on_disk();
+  const bool on_disk = x_.stored ? x_.stored->request.left > 0 : x_.copy.on_disk();
+  const bool at_hand = short_rest && !on_disk;
   if (at_hand && x_.upload.taken == 0 && !x_.upload.finished)
     x_.whole_body = x_.upload.buffered.substr(0, static_cast<std::size_t>(x_.upload.left));
   if (x_.keyed) x_.keyed->request.keep_whole(x_.whole_body);
@@ -187,7 +188,7 @@ void attempt::begin_request() {
   if (x_.upload.taken == 0 && !x_.copy.keeping() && x_.wants_copy())
     x_.copy.start(*x_.plan, x_.upload.kind == http::body_kind::length ? x_.upload.left : 0);
   x_.upload.replay = x_.copy.bytes();
-  x_.upload.file = x_.copy.file();
+  x_.upload.file = x_.stored ? x_.stored->request : x_.copy.file();
   request_begun_ = true;
   x_.sent_last = loop_.now();
 }
@@ -390,7 +391,8 @@ net::task<attempt_next> attempt::send_back(attempt_end end, core::grant& next) {
     co_await answer(x_, fault::poisoned, poisoned_detail(), v.retry_after);
     co_return attempt_next::finished;
   }
-  const attempt_next then = co_await (x_.stored ? keep_response(next) : relay_response());
+  net::task<attempt_next> rest = x_.stored ? keep_response(next) : relay_response();
+  const attempt_next then = co_await rest;
   co_return then;
 }
 

@@ -207,7 +207,8 @@ void dispatcher::prepare(run& r, const store::batch& what) {
   x.upload.left = what.body.bytes.size();
   x.upload.buffered = what.body.bytes;
   x.upload.finished = what.body.bytes.empty();
-  if (r.body) x.upload.file = {r.body.descriptor(), 0, what.body.size};
+  r.kept.request = {};
+  if (r.body) r.kept.request = {r.body.descriptor(), 0, what.body.size};
   const auto& t = x.route_settings().timeout;
   x.deadlines.begin({t.connect, t.progress, t.response, t.total}, now);
   r.timer.set_action(&exchange::timer_fired, &x);

@@ -15,6 +15,7 @@ struct stored_run {
   stored_run(net::loop& l, net::offload& writers) : body(l, writers) {}
 
   std::uint32_t number = 0;        // Weir-Attempt
+  net::body_source::file_part request;   // its body, when that lies in a file
   body_gatherer body;              // of the answer
   unsigned status = 0;             // of the answer; 0: none came
   std::string fields;              // of the answer, as a client gets them

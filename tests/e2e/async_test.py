@@ -35,7 +35,7 @@ class AcceptTest(AsyncCase):
 
     async def test_the_worker_gets_the_whole_request_with_a_key_and_an_attempt_number(self):
         for size in (0, 1, 100_000, 3_000_000):   # the last ones lie in a spool file
-            for own_key in (None, '"abc"'):
+            for own_key in (None, f'"abc-{size}"'):
                 with self.subTest(size=size, key=own_key):
                     worker = await self.worker()
                     weir = await self.start(worker)
@@ -124,7 +124,8 @@ class AcceptTest(AsyncCase):
                 await weir.stop()
 
     async def test_a_full_queue_on_disk_refuses_with_retry_after(self):
-        await self.start({"id": "w1", "url": "http://127.0.0.1:1", "slots": 1},
+        held = fake_worker.Held()
+        await self.start(await self.worker("w1", held),
                          pool={"queue": {"durable": {"max_batches": 2}}})
         for _ in range(2):
             await self.post()
@@ -156,7 +157,7 @@ class OutcomeTest(AsyncCase):
             await request.body()
             await reply.send(500 if broken else 200)
         workers = [await self.worker(f"w{n}", with_the_warehouse) for n in range(3)]
-        await self.start(*workers)
+        await self.start(*workers, route={"async_retry": {**FAST, "attempts": 8}})
         all_of_them = [await self.post(bytes([n])) for n in range(20)]
 
         async def many_attempts():
