@@ -110,7 +110,7 @@ TEST_CASE("nothing is kept before the start or after the stop, which gives the m
   CHECK_FALSE(copy.keeping());
 }
 
-TEST_CASE("exactly the limit is kept, one byte more ends a copy that no disk takes, and is counted") {
+TEST_CASE("exactly the limit is kept, one byte more ends a copy that no disk takes") {
   struct row {
     const char* what;
     std::uint64_t batch_max, total_max, by_others, kept;
