@@ -136,6 +136,7 @@ TEST_CASE("exactly the limit is kept, one byte more ends a copy that no disk tak
       const bool of_one = r.batch_max < r.total_max;
       CHECK(k.p.hits.replay_batch->total() == (!r.keeps && of_one ? 1 : 0));
       CHECK(k.p.hits.replay_total->total() == (!r.keeps && !of_one ? 1 : 0));
+      CHECK(k.p.hits.replay_folder->total() == (r.keeps ? 0 : 1));
       if (!r.keeps) CHECK(copy.bytes().empty());
     }
   }
