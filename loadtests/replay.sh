@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A worker dies at 90 % of a 2 GiB body, and the next one gets the whole of it: how long that takes,
-# how much memory weir holds meanwhile, and whether the bytes are equal. Installs what is missing and
-# builds weir.
+# how much memory weir holds meanwhile, and whether the bytes are equal. Installs what is missing
+# and builds weir.
 #   --size MIB         another length          --chunked      without Content-Length
 #   --weir PATH        a built weir instead of building one; and others: replay.py --help
 set -euo pipefail

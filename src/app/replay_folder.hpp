@@ -1,5 +1,5 @@
-// Where copies of bodies that are too long for memory go (replay_dir). Called once, at the start, on
-// the control thread.
+// Where copies of bodies that are too long for memory go (replay_dir). Called once, at the start,
+// on the control thread.
 #pragma once
 
 #include <string>

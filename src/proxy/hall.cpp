@@ -36,7 +36,8 @@ std::uint64_t hex_digits(std::uint32_t bytes) noexcept {
 
 hall::hall(net::loop& l, telemetry::access_log* access, std::uint64_t tenant_seed,
            const relay_sizes& sizes)
-    : loop(l), shard(l.index()), log(access), offload(sizes.offload), seed(tenant_seed), waiting(l.index()),
+    : loop(l), shard(l.index()), log(access), offload(sizes.offload), seed(tenant_seed),
+      waiting(l.index()),
       relays{net::buffer_pool(sizes.buffer_bytes, buffers_kept), net::pipe_pool(sizes.pipes_max)},
       exchanges_(exchanges_kept) {}
 

@@ -89,7 +89,7 @@ void replay_copy::move_to_disk(std::uint64_t more) {
   const limit_counters& hits = plan_->hits;
   const bool one = bytes_.size() + more > budget_->batch_max;
   hit(one ? hits.replay_batch : hits.replay_total);
-  if (!in_.offload || plan_->replay_folder.empty()) return stop();
+  if (!in_.offload || plan_->replay_folder.empty()) return give_up(hits.replay_folder);
   spill_file::owner& told = *this;
   auto file = std::make_shared<spill_file>(in_.loop, *in_.offload, *plan_, told);
   const std::uint64_t used = budget_->on_disk.load(std::memory_order_relaxed);

@@ -32,6 +32,7 @@ METRICS = {
     "weir_config_last_reload_successful": set(),
     "weir_config_last_reload_success_timestamp_seconds": set(),
     "weir_connections": {"listener"}, "weir_limit_hits_total": {"limit"},
+    "weir_replay_bytes": {"where"},
 }
 SCRAPED = {"instance", "job"}      # labels that Prometheus adds
 

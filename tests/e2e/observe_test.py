@@ -30,6 +30,7 @@ METRICS = {  # name: labels
     "weir_config_last_reload_success_timestamp_seconds": set(),
     "weir_connections": {"listener"},
     "weir_limit_hits_total": {"limit"},
+    "weir_replay_bytes": {"where"},
     "process_resident_memory_bytes": set(),
     "process_open_fds": set(),
     "process_cpu_seconds_total": set(),

@@ -121,7 +121,8 @@ class RetryTest(RetryCase):
         self.assertEqual(response.json()["length"], len(body))
 
     async def test_a_body_beyond_the_limit_streams_without_the_promise(self):
-        weir = await self.start(reset, fake_worker.echo, limits={"replay_batch_bytes_max": "64KiB"})
+        weir = await self.start(reset, fake_worker.echo, limits={
+            "replay_batch_bytes_max": "64KiB", "replay_disk_bytes_max": 0})
         response = await raw_client.ask(weir.front, "POST", "/", KEY, b"z" * 1000000)
         self.assert_problem(response, 502)
         response = await raw_client.ask(weir.front, "POST", "/", KEY, b"z" * 60000)
@@ -225,7 +226,8 @@ class BusyTest(RetryCase):
 
     async def test_a_batch_that_cannot_be_replayed_gets_the_busy_answer(self):
         weir = await self.start(self.busy, fake_worker.echo,
-                                limits={"replay_batch_bytes_max": "1KiB"})
+                                limits={"replay_batch_bytes_max": "1KiB",
+                                        "replay_disk_bytes_max": 0})
         response = await raw_client.ask(weir.front, "POST", "/", KEY, b"x" * 100000)
         self.assertEqual((response.status, response.body), (503, b"busy"))
         self.assertEqual(response.field("Retry-After"), "1")

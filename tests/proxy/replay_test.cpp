@@ -110,7 +110,7 @@ TEST_CASE("nothing is kept before the start or after the stop, which gives the m
   CHECK_FALSE(copy.keeping());
 }
 
-TEST_CASE("exactly the limit is kept, one byte more ends a copy that no disk takes, and is counted") {
+TEST_CASE("exactly the limit is kept, one byte more ends a copy that no disk takes") {
   struct row {
     const char* what;
     std::uint64_t batch_max, total_max, by_others, kept;
@@ -136,6 +136,7 @@ TEST_CASE("exactly the limit is kept, one byte more ends a copy that no disk tak
       const bool of_one = r.batch_max < r.total_max;
       CHECK(k.p.hits.replay_batch->total() == (!r.keeps && of_one ? 1 : 0));
       CHECK(k.p.hits.replay_total->total() == (!r.keeps && !of_one ? 1 : 0));
+      CHECK(k.p.hits.replay_folder->total() == (r.keeps ? 0 : 1));
       if (!r.keeps) CHECK(copy.bytes().empty());
     }
   }
