@@ -89,7 +89,7 @@ class depot {
     if (resume_ <= now) resume_ = base::never;
   }
 
-  // --- what holds now ------------------------------------------------------------------------------
+  // --- what holds now ----------------------------------------------------------------------------
   std::uint64_t stored() const noexcept { return stored_; }
   std::uint64_t stored_bytes() const noexcept { return stored_bytes_; }
   std::uint32_t stored_lanes() const noexcept {
@@ -115,6 +115,7 @@ class depot {
   void add(std::uint32_t slot, std::uint64_t batches, std::uint64_t bytes, double units,
            instant oldest);
   void line_up(std::uint32_t slot);
+  std::uint64_t limit_now(std::uint32_t window, bool idle) const noexcept;
   void settle_order(lane& l) noexcept;
 
   base::slab<lane, struct lane_tag> lanes_;

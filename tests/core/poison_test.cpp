@@ -143,7 +143,7 @@ TEST_CASE("a worker that has left speaks neither for nor against a batch") {
   CHECK(h.record.forgive(h.proven()) == 1);
 }
 
-// --- who else fails -------------------------------------------------------------------------------
+// --- who else fails -----------------------------------------------------------------------------
 
 TEST_CASE("others fail when another batch failed since where nothing succeeded after it") {
   const batch_id me{1, 1}, you{2, 1}, third{3, 1};

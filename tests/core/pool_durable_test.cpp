@@ -193,7 +193,7 @@ TEST_CASE("attempts are counted on from the record, and end in a dead letter wit
     }
 }
 
-TEST_CASE("each failure doubles the longest backoff, up to the most, and the verdict says how much") {
+TEST_CASE("each failure doubles the longest backoff, up to the most, and the verdict says which") {
   pool_settings s = plain_settings();
   s.retry_budget.min = 1000;
   s.ejection.consecutive_failures = 0;

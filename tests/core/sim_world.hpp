@@ -120,7 +120,7 @@ class sim_world {
   void end_of_arrivals();
   void expire();
 
-  // --- durable batches (sim_durable.cpp) ----------------------------------------------------------
+  // --- durable batches (sim_durable.cpp) --------------------------------------------------------
   void submit(client_batch b, batch_facts f);
   void ask_store(const store_call& call);
   void store_answers();
