@@ -69,6 +69,7 @@ struct batch_extra {
   instant entered{};                  // the pool
   std::uint32_t lane = depot::none;   // slot in the depot; none: not durable
   std::uint32_t backoffs = 0;
+  bool outlasts = false;              // backs off because of an outage
   std::uint64_t stored_bytes = 0;
   bool durable() const noexcept { return lane != depot::none; }
 };

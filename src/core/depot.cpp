@@ -14,6 +14,11 @@ std::uint32_t lane_share(std::uint32_t window) noexcept {
 std::uint64_t half(std::uint32_t window) noexcept {
   return std::max(1u, window / 2);
 }
+// Free slots may have more loaded when what is there backs off; what is left up to twice the window
+// is for lanes that have next to nothing in the pool.
+std::uint64_t idle_room(std::uint32_t window) noexcept {
+  return std::uint64_t{window} + half(window);
+}
 
 }  // namespace
 
@@ -140,21 +145,24 @@ bool depot::hungry(std::uint32_t window, bool idle, instant now) const noexcept 
   if (turns_.empty() || loading_ >= orders_max) return false;
   if (resume_ != base::never && now < resume_) return false;
   if (level() < half(window)) return true;
-  if (level() >= 2ull * window) return false;
   const bool starves = turns_.top_key().waiting < std::max(1u, lane_share(window) / 2);
-  return starves || (idle && expected_ == 0);
+  if (starves && level() < 2ull * window) return true;
+  return idle && expected_ == 0 && level() < idle_room(window);
+}
+
+std::uint64_t depot::limit_now(std::uint32_t window, bool idle) const noexcept {
+  const bool filling = level() < half(window) || (idle && level() < idle_room(window));
+  const std::uint64_t beyond = filling ? idle_room(window) : 2ull * window;
+  const std::uint64_t want = (level() < window ? window : beyond) - level();
+  const std::uint64_t share = (want + turns_.size() - 1) / turns_.size();
+  const std::uint64_t most = filling ? order_max : lane_share(window);
+  return std::min({want, std::max<std::uint64_t>(share, order_min), most});
 }
 
 // Each lane is asked for its share of what is missing, so that a round serves all of them.
 void depot::order(std::uint32_t window, bool idle, instant now, std::vector<load_order>& out) {
   while (hungry(window, idle, now)) {
-    const std::uint64_t full = level() < window ? window : 2ull * window;
-    const std::uint64_t want = full - level();
-    const std::uint64_t share = (want + turns_.size() - 1) / turns_.size();
-    const bool over = level() >= half(window);
-    const std::uint64_t most = over && !idle ? lane_share(window) : order_max;
-    const std::uint64_t limit =
-        std::min({want, std::max<std::uint64_t>(share, order_min), most});
+    const std::uint64_t limit = limit_now(window, idle);
     const std::uint32_t slot = turns_.top();
     lane& l = lanes_.at(slot);
     l.limit = static_cast<std::uint32_t>(limit);

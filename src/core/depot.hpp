@@ -1,12 +1,10 @@
 // Which durable batches are in a pool's memory and which wait on disk. The store has them in lanes,
-// one a route and tenant, each in order of `place`; a window of them is in the pool, the rest is
-// `stored` and asked for by load_orders: when the window runs half empty, or a free slot finds
-// nothing ready, or a lane with stored ones has (nearly) nothing in the pool, so that one tenant's
-// million never shuts out another's ten. Lanes take turns, those with the fewest waiting in the
-// pool first. Owned by pool, under the gate's lock. Arrivals, load answers and takings from disk
-// come in the store's order from one thread; batches leave from any.
-// Invariants: a lane's batches up to `cursor` are in the pool or have been; what comes after it is
-// stored; a lane has one load_order at a time; at most 2 x window wait in the pool by its doing.
+// one a route and tenant, in order of `place`; a window of them is in the pool, the rest is stored
+// and asked for by load_orders: when the window is half empty, a free slot finds nothing ready, or
+// a lane has next to nothing in the pool, so that one tenant's million never shuts out another's
+// ten. Owned by pool, under the gate's lock; all but leave() and waits() in the store's order.
+// Invariants: a lane's batches up to `cursor` are or have been in the pool, those after it are
+// stored; a lane has one order at a time; no more than 2 x window wait in the pool by its doing.
 #pragma once
 
 #include <cstdint>
@@ -91,7 +89,7 @@ class depot {
     if (resume_ <= now) resume_ = base::never;
   }
 
-  // --- what holds now ------------------------------------------------------------------------------
+  // --- what holds now ----------------------------------------------------------------------------
   std::uint64_t stored() const noexcept { return stored_; }
   std::uint64_t stored_bytes() const noexcept { return stored_bytes_; }
   std::uint32_t stored_lanes() const noexcept {
@@ -117,6 +115,7 @@ class depot {
   void add(std::uint32_t slot, std::uint64_t batches, std::uint64_t bytes, double units,
            instant oldest);
   void line_up(std::uint32_t slot);
+  std::uint64_t limit_now(std::uint32_t window, bool idle) const noexcept;
   void settle_order(lane& l) noexcept;
 
   base::slab<lane, struct lane_tag> lanes_;

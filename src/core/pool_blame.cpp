@@ -7,6 +7,9 @@
 namespace weir::core {
 namespace {
 
+// After an outage those that waited for its end come back within this.
+constexpr double spread_seconds = 5;
+
 bool is_fault(attempt_end end) noexcept {
   return end == attempt_end::failed || end == attempt_end::response_timeout;
 }
@@ -74,6 +77,23 @@ void pool::state::forgive_outage() {
     if (!e.durable() || forgiven == 0) continue;
     std::uint32_t& tries = batches.at(e.batch.index).record.attempts;
     tries -= std::min(tries, forgiven);
+    e.outlasts = true;
+  }
+}
+
+// What all workers need is back: those that backed off from it need not sit out the rest.
+void pool::state::end_outage(instant now) {
+  outage_seen = false;
+  for (std::uint32_t i = 0; i < extras.extent(); ++i) {
+    if (!extras.taken(i) || !extras.at(i).outlasts) continue;
+    batch_extra& e = extras.at(i);
+    batch& b = batches.at(e.batch.index);
+    e.outlasts = false;
+    e.backoffs = b.record.attempts;
+    if (b.stage != batch_stage::delayed) continue;
+    const instant soon = base::after(now, base::from_seconds(random.unit() * spread_seconds));
+    b.delayed_until = std::min(b.delayed_until, soon);
+    wait_ends.set(e.batch.index, std::min(b.delayed_until, b.wait_end()));
   }
 }
 

@@ -261,6 +261,7 @@ verdict pool::state::go_on(batch_id id, batch& b, const attempt_report& report, 
     return failed(refusal::deadline, now);
   }
   if (failed_there(report.end) || report.end == attempt_end::connect_failed) b.avoid.add(on);
+  extras.at(b.extra).outlasts = whose == fault::outage;
   if (b.charged) queue.tenants().refund(b.account, b.cost.seconds);
   enqueue(id, b, delay > duration::zero() ? batch_stage::delayed : batch_stage::ready, now);
   verdict v = waiting_on();

@@ -91,6 +91,7 @@ struct pool::state {
   void watch_service(instant now) noexcept;
   void dispatch(instant now);
   void settle(instant now) {
+    if (outage_seen && !fleet.ejections().outage()) end_outage(now);
     if (queue.size() > 0) dispatch(now);
     if (winding_down) watch_service(now);
     if (depot.stored() > 0) order_loads(now);
@@ -129,7 +130,7 @@ struct pool::state {
   static verdict waiting_on() noexcept;
   verdict failed(refusal why, instant now) noexcept;
 
-  // --- durable batches (pool_durable.cpp) --------------------------------------------------------
+  // --- durable batches (pool_durable.cpp) ------------------------------------------------------
   refusal turn_away_durable(const batch_facts& facts, instant now) const noexcept {
     if (closed || winding_down) return refusal::closing;
     return facts.client_deadline <= now ? refusal::deadline : refusal::none;
@@ -160,10 +161,11 @@ struct pool::state {
                 instant now);
   duration pause_before(batch& b, const attempt_report& report, fault whose, instant now);
 
-  // --- whose fault it is (pool_blame.cpp) ----------------------------------------------------------
+  // --- whose fault it is (pool_blame.cpp) ------------------------------------------------------
   fault blame(batch_id id, batch& b, const attempt_report& report, worker_id on, instant began,
               instant now);
   void forgive_outage();
+  void end_outage(instant now);
   bool others_fail(const batch_extra& e) const noexcept;
   void condemn(const failure_record& charged, instant now);
   batch_extra& extra_of(batch_id id, batch& b);

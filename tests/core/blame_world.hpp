@@ -37,8 +37,8 @@ struct blame_world {
   void arrive(bool durable, bool poison = false, std::uint32_t attempts = 3,
               std::uint32_t lane = 1) {
     batch_facts f;
+    f.retry = retry;
     f.retry.attempts = attempts;
-    f.retry.backoff_max = 10s;
     const admission a = durable ? k.submit(now(), lane, f) : k.admit(now(), f);
     clients[k.owners] = {durable, poison, 0, 0, {}};
     if (a.what == admission::kind::refused) ++ended[a.why];
@@ -111,6 +111,7 @@ struct blame_world {
     return false;
   };
   std::function<void(const client&, refusal)> on_end;
+  retry_settings retry{.backoff_max = 10s};
   std::vector<worker_id> workers;
   std::map<std::uint64_t, client> clients;   // those that have not ended, by owner
   std::map<refusal, std::uint64_t> ended;

@@ -133,6 +133,24 @@ TEST_CASE("what waits is valued by what is known now, not when it came") {
   CHECK(m.waiting_seconds() == 0);
 }
 
+TEST_CASE("many that wait alike are worth as much as if they had come one by one") {
+  for (const double units : {0.0, 7.0}) {
+    cost_model one_by_one, at_once;
+    for (cost_model* m : {&one_by_one, &at_once}) {
+      const auto r = m->route("r");
+      for (int i = 0; i < 20; ++i) take(*m, r, 7, 3);
+    }
+    const cost_estimate e = at_once.estimate(0, units);
+    for (int i = 0; i < 1000; ++i) one_by_one.waits(0, e, 1), one_by_one.waits(99, e, 1);
+    at_once.waits(0, e, 1000), at_once.waits(99, e, 1000);
+    CHECK(at_once.waiting_seconds() == Approx(one_by_one.waiting_seconds()));
+    at_once.waits(0, e, -999), at_once.waits(99, e, -1000);
+    CHECK(at_once.waiting_seconds() == Approx(3));
+    at_once.waits(0, e, -1);
+    CHECK(at_once.waiting_seconds() == 0);
+  }
+}
+
 TEST_CASE("an absurd declaration does not spoil the sum over the others") {
   cost_model m;
   const auto r = m.route("a");

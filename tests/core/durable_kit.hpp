@@ -37,6 +37,10 @@ struct durable_kit : pool_kit {
     records[f.lane][f.place] = {f, a.what == admission::kind::stored};
     return a;
   }
+  // Recorded before the pool began to close.
+  admission submitted_late(double when) {
+    return offer(when, {.durable = true, .lane = 1, .place = ++places, .reserved = true});
+  }
   // A million of them need no record each.
   void restore(double when, std::uint32_t lane, std::uint32_t count, double units = 0) {
     batch_facts f;

@@ -86,4 +86,62 @@ TEST_CASE("when most workers fail at once nobody is ejected and the outage is to
   CHECK(b.events(event::kind::outage_ended) == 1);
 }
 
+// --- failures that were a batch's fault ------------------------------------------------------
+
+TEST_CASE("a worker is proven by its last success, and by none when it has left") {
+  fleet_bench b;
+  const auto w = b.add("w1");
+  CHECK(b.f.proven(w) == instant::min());
+  b.f.succeeded(w, at(3));
+  b.f.failed(w, at(4));
+  CHECK(b.f.proven(w) == at(3));
+  b.f.remove(w, "", at(5));
+  CHECK(b.f.proven(w) == instant::min());
+}
+
+TEST_CASE("refunded are failures that still count, and no others") {
+  struct row {
+    const char* history;   // f: fails, s: succeeds; a second each
+    int failed;            // when the batch's own failure was, the last
+    std::uint32_t left;
+  };
+  for (const row& r : std::vector<row>{{"f", 0, 0},
+                                       {"ff", 0, 1},
+                                       {"ff", 1, 1},
+                                       {"fs", 0, 0},
+                                       {"fsf", 0, 1},
+                                       {"fsf", 2, 0},
+                                       {"fsfff", 0, 3},
+                                       {"sfff", 1, 2},
+                                       {"ffffff", 2, 5}}) {
+    INFO(r.history << ' ' << r.failed);
+    pool_settings s = plain_settings();
+    s.ejection.consecutive_failures = 5;
+    fleet_bench b(s);
+    const auto w = b.add("w1");
+    for (const char* name : {"w2", "w3", "w4"}) b.add(name);
+    double now = 0;
+    for (const char* c = r.history; *c != 0; ++c, ++now)
+      *c == 'f' ? b.f.failed(w, at(now)) : b.f.succeeded(w, at(now));
+    b.f.refund(w, 1, at(r.failed), at(now));
+    CHECK(b.f.view(w, at(now)).consecutive_failures == r.left);
+  }
+}
+
+TEST_CASE("a refund lifts the ejection that the failure made, and tells of it") {
+  pool_settings s = plain_settings();
+  s.ejection.consecutive_failures = 3;
+  fleet_bench b(s);
+  const auto w = b.add("w1");
+  for (const char* name : {"w2", "w3", "w4"}) b.add(name);
+  for (int i = 0; i < 3; ++i) b.f.failed(w, at(i));
+  REQUIRE(b.state(w, 3) == worker_state::ejected);
+  b.out.clear();
+  b.f.refund(w, 1, at(1), at(3));
+  CHECK(b.state(w, 3) == worker_state::up);
+  CHECK(b.events(event::kind::worker_state_changed) == 1);
+  b.f.remove(w, "", at(4));
+  b.f.refund(w, 1, at(4), at(5));   // gone
+}
+
 }  // namespace weir::core::test

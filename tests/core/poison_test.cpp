@@ -143,9 +143,9 @@ TEST_CASE("a worker that has left speaks neither for nor against a batch") {
   CHECK(h.record.forgive(h.proven()) == 1);
 }
 
-// --- who else fails -------------------------------------------------------------------------------
+// --- who else fails -----------------------------------------------------------------------------
 
-TEST_CASE("others fail when another batch failed since, where nothing succeeded after it") {
+TEST_CASE("others fail when another batch failed since where nothing succeeded after it") {
   const batch_id me{1, 1}, you{2, 1}, third{3, 1};
   const auto never = [](worker_id) { return instant::min(); };
   failure_watch w;

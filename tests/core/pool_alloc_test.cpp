@@ -25,7 +25,11 @@ struct traffic {
       const std::uint32_t t = random.below(static_cast<std::uint32_t>(names.size()));
       f.tenant = names[t];
       f.tenant_hash = t + 1;
+      f.lane = t;
     }
+    f.durable = durable;
+    f.place = ++places;
+    f.stored_bytes = 100;
     const admission a = k.admit(now, f);
     if (a.what == admission::kind::granted) running.push_back(a.batch);
   }
@@ -37,6 +41,7 @@ struct traffic {
     const std::uint32_t draw = random.below(50);
     r.end = draw == 0   ? attempt_end::busy
             : draw == 1 ? attempt_end::stale_connection
+            : draw == 2 ? attempt_end::failed
                         : attempt_end::succeeded;
     const batch_id b = running.back();
     running.pop_back();
@@ -63,24 +68,30 @@ struct traffic {
   std::vector<batch_id> running;
   double now = 0;
   std::size_t level = 0;
+  std::int64_t places = 0;
+  bool durable = false;
 };
 
 }  // namespace
 
-TEST_CASE("in the steady state no call allocates: free slots, a backlog, tenants, bounces") {
+TEST_CASE("in the steady state no call allocates: free slots, a backlog, tenants, bounces, "
+          "failures, durable ones") {
   struct row {
     const char* what;
     int workers, tenants, backlog;
+    bool durable = false;
   };
   for (const row& r :
        {row{"free slots", 10, 0, -10}, row{"a backlog", 3, 0, 300},
-        row{"a backlog of tenants", 3, 40, 300}, row{"tenants, no backlog", 10, 8, -10}}) {
+        row{"a backlog of tenants", 3, 40, 300}, row{"tenants, no backlog", 10, 8, -10},
+        row{"durable ones", 10, 8, -10, true}, row{"many durable ones", 3, 40, 300, true}}) {
     INFO(r.what);
     pool_settings s = plain_settings();
     s.queue.wait_max = 1h;
     pool_kit k(s);
     for (int i = 0; i < r.workers; ++i) k.add("w" + std::to_string(i), 4);
     traffic t(k, r.tenants);
+    t.durable = r.durable;
     t.level = static_cast<std::size_t>(4 * r.workers + r.backlog);
     // Tables and names grow first: all that there can be waits, then all that can runs.
     k.p.pause(at(0));

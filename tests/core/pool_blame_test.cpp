@@ -230,6 +230,28 @@ TEST_CASE("while all is down nobody is condemned, and every durable batch is don
   }
 }
 
+TEST_CASE("when an outage is over, those that backed off from it come back within seconds") {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    INFO("seed " << seed);
+    blame_world w(seed, generous());
+    w.retry.backoff_base = w.retry.backoff_max = 1h;
+    w.add_workers(4, 4);
+    bool down = true;
+    w.fails = [&](worker_id, const auto&) { return down; };
+    for (int i = 0; i < 100; ++i) w.arrive(true);
+    w.run_until(30);
+    CHECK(w.open() == 100);
+    down = false;
+    w.run_until(31);
+    CHECK(w.open() == 100);   // an hour is long: nobody has noticed
+    for (int i = 0; i < 8; ++i) w.arrive(true);
+    w.run_until(45);
+    CHECK(w.outages == 1);
+    CHECK(w.open() == 0);
+    CHECK(w.count(refusal::none) == 108);
+  }
+}
+
 TEST_CASE("an outage in which batches fail at once, now and then, condemns none of them either") {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     INFO("seed " << seed);

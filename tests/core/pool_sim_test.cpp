@@ -21,8 +21,10 @@ TEST_CASE("over thousands of seeds every invariant holds after every step") {
   for (const std::uint64_t often :
        {all.refused, all.failed, all.evicted, all.cancelled, all.retries, all.bounces, all.refusals,
         all.stale, all.abandoned, all.ejections, all.outages, all.downs, all.drains, all.removals,
-        all.reloads, all.decisions, all.pauses, all.backups_used})
+        all.reloads, all.decisions, all.pauses, all.backups_used, all.durable, all.stored,
+        all.loaded, all.unstored, all.uncounted})
     CHECK(often > seeds / 20);
+  CHECK(all.poisoned > 0);
 }
 
 TEST_CASE("the same seed gives the same run") {

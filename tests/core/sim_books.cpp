@@ -29,6 +29,7 @@ void sim_world::take_one_round() {
   for (const probe_order& p : e.probes)
     if (!chance(0.02)) schedule(now_ + exponential(0.05), what::probe_answer, p.worker.packed());
   for (const scale_decision& d : e.decisions) on_decision(d);
+  for (const load_order& o : e.loads) ask_store({.what = store_call::kind::load, .order = o});
 }
 
 void sim_world::on_grant(const grant& g) {
@@ -69,6 +70,7 @@ void sim_world::on_eviction(const eviction& e) {
   } else if (e.why == refusal::deadline) {
     expect(now_ >= b.deadline, "a deadline evicts when it has passed", e.owner);
   } else {
+    expect(!b.durable, "a durable batch waits as long as it takes", e.owner);
     expect(now_ >= b.arrived + b.limit, "nothing is evicted before its wait limit", e.owner);
   }
   end(e.owner);
@@ -129,7 +131,10 @@ void sim_world::check() {
   std::size_t waiting = 0;
   for (const auto& [owner, b] : batches_) waiting += b.is == life::waiting;
   expect(pool_.waiting() == waiting, "the pool knows exactly what waits");
-  expect(pool_.running() == batches_.size() - waiting, "the pool knows exactly what runs");
+  std::size_t running = 0;
+  for (const auto& [owner, b] : batches_) running += b.is == life::granted;
+  expect(pool_.running() == running, "the pool knows exactly what runs");
+  check_durable();
   const std::vector<worker_view> views = pool_.workers(now_);
   check_workers(views);
   check_grants(views);

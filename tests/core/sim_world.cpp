@@ -19,6 +19,7 @@ pool_settings settings_of(std::uint64_t seed, const sim_options& o) {
   s.health.kind = o.probes ? probe_kind::http : probe_kind::none;
   s.ejection.consecutive_failures = r.below(6);
   s.ejection.base_time = 5s;
+  s.durable.window = 1 + r.below(12);
   s.slow_start = std::chrono::seconds(r.below(3) * 10);
   s.abandoned_hold = 5s;
   if (o.scaling) {
@@ -48,6 +49,7 @@ sim_options options_of(std::uint64_t seed) {
   o.probes = r.below(4) != 0;
   o.scaling = r.below(3) == 0;
   o.closes = r.below(5) == 0;
+  o.durable_share = r.below(2) == 0 ? 0 : r.unit();
   return o;
 }
 
@@ -70,6 +72,7 @@ void sim_world::run() {
   // Everything ends: waits have limits, attempts have ends, drained or not.
   const instant last = now_ + std::chrono::minutes(10);
   while (broken_.empty() && !batches_.empty() && now_ < last) step();
+  leave_to_store();
   expect(batches_.empty(), "every admitted batch ends exactly once");
 }
 
@@ -143,6 +146,8 @@ void sim_world::happen(const happening& h) {
       return operator_acts();
     case what::worker_starts:
       return add_worker(true);
+    case what::store_answers:
+      return store_answers();
   }
 }
 
@@ -172,6 +177,7 @@ void sim_world::arrive() {
   f.wait_max = b.limit;
   f.client_deadline = b.deadline;
   f.retry = b.retry;
+  if (chance(options_.durable_share)) return submit(b, f);
   b.limit = std::min(b.limit, settings_.queue.wait_max);
   const admission a = pool_.admit(f, now_);
   if (a.what == admission::kind::refused) {
@@ -183,12 +189,15 @@ void sim_world::arrive() {
   ++counts_.admitted;
   admitted_at_.push_back(now_);
   b.id = a.batch;
+  b.facts.held_bytes = f.held_bytes;
   batches_[f.owner] = b;
   if (chance(options_.cancel_share)) schedule(now_ + exponential(1), what::client_leaves, f.owner);
   if (a.what == admission::kind::granted) return on_grant(a.grant);
-  expect(pool_.waiting() <= settings_.queue.batches_max, "queue within bounds: batches");
-  expect(f.held_bytes == 0 || pool_.view(now_).waiting_bytes <= settings_.queue.bytes_max,
-         "queue within bounds: bytes");
+  std::uint64_t waiting = 0, bytes = 0;
+  for (const auto& [owner, c] : batches_)
+    if (c.is == life::waiting && !c.durable) ++waiting, bytes += c.facts.held_bytes;
+  expect(waiting <= settings_.queue.batches_max, "queue within bounds: batches");
+  expect(f.held_bytes == 0 || bytes <= settings_.queue.bytes_max, "queue within bounds: bytes");
 }
 
 void sim_world::attempt_ends(std::uint64_t owner, std::uint32_t attempt) {
@@ -235,8 +244,10 @@ void sim_world::account(std::uint64_t owner, const attempt_report& r, const verd
       schedule(now_ + exponential(2), what::slot_released, b.on.packed(), b.id.packed());
   }
   const bool goes_on = v.what == verdict::kind::waiting || v.what == verdict::kind::granted;
+  if (b.durable) account_durable(b, r, v);
   if (goes_on) note_retry(b, r);
   counts_.done += v.what == verdict::kind::done;
+  counts_.poisoned += v.why == refusal::poisoned;
   counts_.failed += v.what == verdict::kind::failed;
   expect(v.what != verdict::kind::failed || v.why != refusal::none, "a failed batch has a reason");
   expect(!goes_on || !closed_, "a closed pool takes nothing back");
@@ -248,11 +259,12 @@ void sim_world::account(std::uint64_t owner, const attempt_report& r, const verd
 void sim_world::note_retry(const client_batch& given, const attempt_report& r) {
   client_batch& b = const_cast<client_batch&>(given);
   const bool executed = r.end == attempt_end::failed || r.end == attempt_end::response_timeout;
-  expect(executed || r.end == attempt_end::busy || r.end == attempt_end::connect_failed ||
-             r.end == attempt_end::stale_connection,
+  expect(executed || b.durable || r.end == attempt_end::busy ||
+             r.end == attempt_end::connect_failed || r.end == attempt_end::stale_connection,
          "only what may be tried again is tried again");
-  expect(r.may_retry || r.end == attempt_end::connect_failed, "a retry needs may_retry");
-  if (executed) {
+  expect(r.may_retry || b.durable || r.end == attempt_end::connect_failed,
+         "a retry needs may_retry");
+  if (executed && !b.durable) {
     ++counts_.retries;
     retried_at_.push_back(now_);
     expect(++b.executed < b.retry.attempts, "retries within the route's attempts");
@@ -260,7 +272,8 @@ void sim_world::note_retry(const client_batch& given, const attempt_report& r) {
   counts_.bounces += r.end == attempt_end::busy;
   counts_.refusals += r.end == attempt_end::connect_failed;
   counts_.stale += r.end == attempt_end::stale_connection;
-  if (r.end == attempt_end::busy) expect(++b.moves <= b.retry.bounces_max, "bounces are capped");
+  if (r.end == attempt_end::busy && !b.durable)
+    expect(++b.moves <= b.retry.bounces_max, "bounces are capped");
   const bool known = std::ranges::count(b.failed_on, b.on) > 0;
   if (known || (!executed && r.end != attempt_end::connect_failed)) return;
   b.failed_on.push_back(b.on);
@@ -270,6 +283,8 @@ void sim_world::note_retry(const client_batch& given, const attempt_report& r) {
 void sim_world::client_leaves(std::uint64_t owner) {
   const auto at = batches_.find(owner);
   if (at == batches_.end()) return;
+  if (at->second.is == life::written || at->second.is == life::stored)
+    return ask_store({.what = store_call::kind::cancel, .owner = owner});
   expect(pool_.cancel(at->second.id, now_), "a batch that is in the pool can be cancelled");
   expect(!pool_.cancel(at->second.id, now_), "a batch is cancelled once");
   if (at->second.is == life::granted) --workers_[at->second.on].running;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <queue>
 #include <string>
@@ -26,6 +27,7 @@ struct sim_options {
   bool probes = true;
   bool scaling = false;
   bool closes = false;  // close() before the end
+  double durable_share = 0;
 };
 sim_options options_of(std::uint64_t seed);
 
@@ -34,6 +36,7 @@ struct sim_counts {
   std::uint64_t grants = 0, retries = 0, bounces = 0, refusals = 0, stale = 0, abandoned = 0;
   std::uint64_t ejections = 0, outages = 0, downs = 0, drains = 0, removals = 0, reloads = 0;
   std::uint64_t decisions = 0, kept_waiting = 0, pauses = 0, backups_used = 0;
+  std::uint64_t durable = 0, stored = 0, loaded = 0, unstored = 0, uncounted = 0, poisoned = 0;
   void add(const sim_counts& o);
 };
 
@@ -52,7 +55,8 @@ class sim_world {
     probe_answer,
     slot_released,
     operator_acts,
-    worker_starts
+    worker_starts,
+    store_answers
   };
   struct happening {
     instant when{};
@@ -63,7 +67,8 @@ class sim_world {
       return when != o.when ? when > o.when : order > o.order;
     }
   };
-  enum class life : std::uint8_t { waiting, granted, ended };
+  // Durable ones begin as `written`; what waits on disk only is `stored`.
+  enum class life : std::uint8_t { waiting, granted, ended, written, stored };
   struct client_batch {
     batch_id id;
     life is = life::waiting;
@@ -75,6 +80,15 @@ class sim_world {
     instant deadline{};
     double work = 0;
     std::vector<worker_id> failed_on;  // the last four
+    bool durable = false;
+    batch_facts facts;                 // of its record, when durable
+  };
+  // What the store's one thread does, in order.
+  struct store_call {
+    enum class kind : std::uint8_t { add, load, cancel };
+    kind what{};
+    std::uint64_t owner = 0;
+    load_order order{};
   };
   struct fake_worker {
     worker_settings settings;
@@ -105,6 +119,18 @@ class sim_world {
   void reload();
   void end_of_arrivals();
   void expire();
+
+  // --- durable batches (sim_durable.cpp) --------------------------------------------------------
+  void submit(client_batch b, batch_facts f);
+  void ask_store(const store_call& call);
+  void store_answers();
+  void added(std::uint64_t owner);
+  void load(const load_order& order);
+  void cancelled_on_disk(std::uint64_t owner);
+  void offer(std::uint64_t owner);
+  void account_durable(client_batch& b, const attempt_report& r, const verdict& v);
+  void leave_to_store();
+  void check_durable();
 
   // --- the books ---------------------------------------------------------------------------------
   attempt_report report_for(const client_batch& b, const fake_worker& w);
@@ -147,6 +173,10 @@ class sim_world {
   std::vector<held_slot> held_;
   std::vector<grant> fresh_grants_;  // of this step
   std::vector<instant> admitted_at_, retried_at_;
+  std::deque<store_call> store_calls_;
+  std::map<std::uint32_t, std::map<std::int64_t, std::uint64_t>> lanes_;  // queued: place to owner
+  instant store_free_{};
+  std::int64_t places_ = 0;
   std::uint64_t owners_ = 0, order_ = 0, names_ = 0;
   bool arriving_ = true, paused_ = false, closed_ = false;
   sim_counts counts_;
