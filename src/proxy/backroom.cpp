@@ -145,7 +145,7 @@ core::batch_facts backroom::facts_of(const store::batch& b, const route_plan& r)
 }
 
 // The route may be gone: the batch stays in the store until it comes back.
-void backroom::admit(store::batch b, bool loaded, base::duration delay) {
+void backroom::admit(store::batch b, coming how, base::duration delay) {
   core::batch_facts facts;
   std::shared_ptr<pool_gate> gate;
   {
@@ -159,10 +159,10 @@ void backroom::admit(store::batch b, bool loaded, base::duration delay) {
   }
   const auto label = hex_of(b.id);
   facts.label = {label.data(), label.size()};
-  facts.loaded = loaded;
+  facts.loaded = how == coming::loaded;
+  facts.reserved = how == coming::reserved;
   facts.delay = std::max(delay, base::duration(std::chrono::milliseconds(
                                     std::max<store::unix_ms>(0, b.not_before - wall_ms()))));
-  facts.reserved = !loaded;
   const core::admission a = gate->admit(facts, now());
   const std::lock_guard held(lock_);
   const auto e = entries_.find(facts.owner);
@@ -183,10 +183,10 @@ void backroom::arrived(const store::batch& b, const store::added& where) {
   store::batch known = b;
   known.seq = where.seq;
   known.lane = where.lane;
-  admit(std::move(known), false, {});
+  admit(std::move(known), coming::reserved, {});
 }
 
-void backroom::requeued(const store::batch& b) { admit(b, false, {}); }
+void backroom::requeued(const store::batch& b) { admit(b, coming::again, {}); }
 
 void backroom::load(const std::string& pool, const core::load_order& order) {
   engine_.load(order.lane, order.after, order.limit,
@@ -204,10 +204,13 @@ void backroom::loaded(const std::string& pool, const core::load_order& order,
     if (!p || stopped_) return;
     gate = p->gate;
   }
-  const std::size_t count = got ? got->size() : 0;
+  if (!got) {
+    gate->with(now(), [&](core::pool& p, instant t) { p.load_failed(order.lane, t); });
+    return;
+  }
+  const std::size_t count = got->size();
   const std::int64_t last = count ? got->back().seq : order.after;
-  if (got)
-    for (store::batch& b : *got) admit(std::move(b), true, {});
+  for (store::batch& b : *got) admit(std::move(b), coming::loaded, {});
   gate->with(now(), [&](core::pool& p, instant t) { p.loaded(order.lane, count, last, t); });
 }
 
@@ -277,8 +280,7 @@ void backroom::put_back(const run_order& o, base::duration delay) {
     entries_.erase(e);
   }
   o.gate->cancel(o.grant.batch, now());
-  o.gate->with(now(), [&](core::pool& p, instant t) { (void)p.reserve_durable(again.body.size, t); });
-  admit(std::move(again), false, delay);
+  admit(std::move(again), coming::again, delay);
 }
 
 void backroom::leave(const run_order& o) {

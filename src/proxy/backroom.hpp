@@ -109,7 +109,8 @@ class backroom {
   const route_plan* route_of(std::string_view pool, std::string_view route) const;
   std::uint64_t put(const store::batch& b, const std::shared_ptr<pool_gate>& gate);
   void take_out(std::uint64_t owner);
-  void admit(store::batch b, bool loaded, base::duration delay);
+  enum class coming : std::uint8_t { reserved, loaded, again };
+  void admit(store::batch b, coming how, base::duration delay);
   core::batch_facts facts_of(const store::batch& b, const route_plan& r) const;
   void loaded(const std::string& pool, const core::load_order& order,
               store::outcome<std::vector<store::batch>> got);

@@ -21,7 +21,8 @@ bool went_well(const stored_run& r) noexcept {
 
 store::batch_state next_state(const stored_run& r, bool cut_off) noexcept {
   using kind = core::verdict::kind;
-  if (cut_off || r.verdict.what == kind::granted || r.verdict.what == kind::waiting)
+  if (cut_off || r.verdict.why == core::refusal::closing) return store::batch_state::queued;
+  if (r.verdict.what == kind::granted || r.verdict.what == kind::waiting)
     return store::batch_state::queued;
   return went_well(r) ? store::batch_state::succeeded : store::batch_state::failed;
 }
