@@ -93,8 +93,9 @@ outcome<void> write_note(const std::string& folder, const backup_note& note) {
   if (!failed) failed = made->sync();
   if (!failed) failed = rename_file(part, path);
   if (!failed) failed = sync_folder(folder);
-  if (failed) return file_failure(failed, "writing " + path);
-  return {};
+  if (!failed) return {};
+  for (const std::string& name : {part, path}) (void)remove_file(name);   // told as failed: it is
+  return file_failure(failed, "writing " + path);
 }
 
 outcome<void> sync_folders(const copy_order& order) {
@@ -155,7 +156,8 @@ outcome<store_counts> count_states(database& db) {
     if (!got) return got.error();
     if (*got == step::done) return n;
     const auto state = static_cast<std::uint64_t>(u.number_at(0));
-    *by_state[state < std::size(by_state) ? state : 5] += static_cast<std::uint64_t>(u.number_at(1));
+    std::uint64_t& of = *by_state[state < std::size(by_state) ? state : 5];
+    of += static_cast<std::uint64_t>(u.number_at(1));
   }
 }
 

@@ -7,6 +7,7 @@
 namespace weir::store {
 
 checksum& checksum::bytes(std::string_view raw) noexcept {
+  if (raw.empty()) return *this;   // zlib starts over when it is given no address
   const auto* const at = reinterpret_cast<const unsigned char*>(raw.data());
   value_ = static_cast<std::uint32_t>(::crc32_z(value_, at, raw.size()));
   return *this;

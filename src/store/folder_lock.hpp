@@ -1,5 +1,5 @@
-// The right to a state_dir: one process at a time has it, and a crash gives it back. Made by whoever
-// opens or restores a store, before anything in the folder is read.
+// The right to a state_dir: one process at a time has it, and a crash gives it back. Taken by
+// whoever opens or restores a store, before anything in the folder is read.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // The store's thread: what was asked since its last transaction is its next one, however many
-// callers wait for it. When a group fails, its jobs are tried one by one, and each hears of its own.
-// ask() is for any thread; jobs run, and are told, on this one, in the order in which they came.
+// callers wait for it. When a group fails, its jobs are tried one by one, and each hears of its
+// own. ask() is for any thread; jobs run, and are told, on this one, in the order they came in.
 #pragma once
 
 #include <atomic>

@@ -36,7 +36,8 @@ outcome<void> ledger::remove(std::int64_t seq, spool_numbers& files) {
     if (of_batch) count(state_at(u, 2), -1, plain(u.number_at(3)));
     if (auto done = u.run(); !done) return done;
   }
-  for (const char* sql : {"DELETE FROM bodies WHERE seq = ?", "DELETE FROM attempts WHERE seq = ?"}) {
+  for (const char* sql :
+       {"DELETE FROM bodies WHERE seq = ?", "DELETE FROM attempts WHERE seq = ?"}) {
     const auto s = db_.kept(sql);
     if (!s) return s.error();
     if (auto done = (*s)->begin().number(seq).run(); !done) return done;

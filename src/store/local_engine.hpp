@@ -1,8 +1,8 @@
 // The engine in a folder of this machine: "batches.db" and "spool/". One thread does all its work:
 // what waits when it is free is one transaction with one sync, however many callers wait for it
 // (group commit), so that a busy store costs each batch a share of a sync. When such a group fails
-// (a full disk), its changes are tried one by one, and each caller hears of its own. A second thread
-// keeps the log short, a third makes a copy while one is wanted.
+// (a full disk), its changes are tried one by one, and each caller hears of its own. A second
+// thread keeps the log short, a third makes a copy while one is wanted.
 #pragma once
 
 #include <memory>

@@ -44,7 +44,7 @@ outcome<backup_note> note_of(const std::string& folder) {
   text.resize(*n);
   auto note = parse_backup_note(text);
   if (note && note->schema > schema_version)
-    return failure{trouble::conflict, "the copy was made by a newer weir; restore it with that one"};
+    return failure{trouble::conflict, "the copy was made by a newer weir; use that one"};
   return note;
 }
 

@@ -1,5 +1,6 @@
-// Makes a state_dir out of a copy that back_up() made, after all of it was checked. Run by a command
-// while no weir uses the folder; blocks. What it refuses or cannot finish leaves nothing behind.
+// Makes a state_dir out of a copy that back_up() made, after all of it was checked. Run by a
+// command while no weir uses the folder; blocks. What it refuses or cannot finish leaves nothing
+// behind.
 #pragma once
 
 #include <string>

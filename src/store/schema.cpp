@@ -49,7 +49,7 @@ CREATE INDEX responses_spooled ON responses(body_spool, body_size) WHERE body_sp
 CREATE TABLE keys(
   number INTEGER PRIMARY KEY, scope BLOB NOT NULL UNIQUE, fingerprint BLOB NOT NULL,
   created INTEGER NOT NULL,
-  batch BLOB,                     -- the asynchronous one's id, else the answer of a synchronous one:
+  batch BLOB,                     -- the asynchronous one's id, or none and an answer:
   status INTEGER NOT NULL, worker TEXT NOT NULL, fields TEXT NOT NULL, body BLOB NOT NULL,
   sum INTEGER NOT NULL            -- CRC-32 of all above but number
 );

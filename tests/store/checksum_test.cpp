@@ -17,3 +17,9 @@ TEST_CASE("no two records read alike: texts carry their size, numbers all their 
   CHECK(checksum().real(0.0).value() != checksum().real(-0.0).value());
   CHECK(checksum().number(1ull << 56).value() != checksum().number(1).value());
 }
+
+TEST_CASE("nothing more changes nothing, also when it is nowhere") {
+  CHECK(checksum().bytes("123456789").bytes({}).value() == 0xcbf43926);
+  CHECK(checksum().number(7).text({}).value() == checksum().number(7).text("").value());
+  CHECK(checksum().number(7).text({}).value() != checksum().number(8).text({}).value());
+}

@@ -289,7 +289,8 @@ TEST_CASE("a body's and a result's bytes are checked when they are read") {
   REQUIRE(k.l().add(batch_of(1)).has_value());
   REQUIRE(k.l().open_attempt(id_of(1), "w1", 5).has_value());
   response r{200, "w1", "", test::inline_body("good")};
-  REQUIRE(k.l().end_attempt(ended(id_of(1), note_of(1, 9), batch_state::succeeded, 0, r)).has_value());
+  REQUIRE(k.l().end_attempt(ended(id_of(1), note_of(1, 9), batch_state::succeeded, 0, r))
+              .has_value());
   k.raw("UPDATE bodies SET bytes = 'row,2' || x'0a'; UPDATE responses SET bytes = 'evil'");
   CHECK(k.l().find(id_of(1), false).has_value());
   CHECK(k.l().find(id_of(1), true).error().what == trouble::damaged);

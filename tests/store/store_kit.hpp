@@ -23,6 +23,13 @@ inline batch_id id_of(unsigned n) {
   return id;
 }
 
+inline digest digest_of(unsigned n) {
+  digest d{};
+  for (std::size_t i = 0; i < 4; ++i) d[i] = static_cast<unsigned char>(n >> (8 * i));
+  d[31] = 1;
+  return d;
+}
+
 inline payload inline_body(std::string bytes) {
   payload p;
   p.size = bytes.size();
