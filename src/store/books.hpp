@@ -43,6 +43,10 @@ class books {
   // Of the log that is not copied into place yet, after the last commit.
   std::uint64_t log_pages() const noexcept { return log_pages_; }
   outcome<void> check_point();   // copies it, as far as nobody reads what is older
+  // After a failure that was the database's own (malformed): its pages are not what was written.
+  // Saves what can still be read; outside of transactions, while no other connection is open. Adds
+  // the places where something was lost to `gaps`.
+  outcome<void> mend(std::uint64_t& gaps);
 
   void saw(unix_ms now) noexcept { latest_ = now > latest_ ? now : latest_; }
 
@@ -52,6 +56,9 @@ class books {
 
  private:
   explicit books(database db);
+  void watch_log();
+  std::string path_;
+  const char* vfs_ = nullptr;
   std::uint64_t log_pages_ = 0;
   unix_ms latest_ = 0;   // of all times that were handed in
 };
