@@ -82,6 +82,8 @@ struct limits {
   std::uint64_t trailer_bytes_max = 4 * 1024;
   std::uint64_t linger_bytes_max = 1 << 20;  // read and thrown away after an early final answer
   duration linger_timeout = 2s;
+  std::uint64_t inline_bytes_max = 128 * 1024;   // of a durable body in the database itself
+  std::uint64_t result_bytes_max = 1ull << 30;   // of a durable batch's answer
   std::uint64_t relay_buffer_bytes = 64 * 1024;  // per direction while a body moves
   std::uint32_t relay_pipes_max = 256;           // long bodies that are spliced at once
   bool operator==(const limits&) const = default;
@@ -97,12 +99,21 @@ struct cost_source {
 
 enum class gone_action : std::uint8_t { cancel, finish };
 enum class half_close_action : std::uint8_t { abort, wait };
+// What a request gets whose key belongs to one that runs.
+enum class running_key_action : std::uint8_t { refuse, wait };
 enum class async_mode : std::uint8_t { never, allow, always };
 
 struct header_edits {
   std::map<std::string, std::string> set;
   std::vector<std::string> remove;
   bool operator==(const header_edits&) const = default;
+};
+
+// Of durable batches: nobody waits at the other end, so there is time for more attempts.
+struct async_retry {
+  std::uint32_t attempts = 8;
+  duration backoff_base = 1s, backoff_max = 5min;
+  bool operator==(const async_retry&) const = default;
 };
 
 struct route {
@@ -138,6 +149,21 @@ struct route {
     }
   } rewrite;
   async_mode async = async_mode::never;
+  config::async_retry async_retry;
+  struct {
+    running_key_action on_running = running_key_action::refuse;
+    std::uint64_t answer_bytes_max = 1 << 20;  // of an answer kept for a key
+    bool operator==(const auto& o) const {
+      return on_running == o.on_running && answer_bytes_max == o.answer_bytes_max;
+    }
+  } idempotency;
+  struct {
+    std::vector<std::string> allow;  // origins that Weir-Callback may name; empty: none
+    std::string secret, secret_file;
+    bool operator==(const auto& o) const {
+      return allow == o.allow && secret == o.secret && secret_file == o.secret_file;
+    }
+  } callback;
 };
 
 struct tls_client {
@@ -184,7 +210,25 @@ struct hook {  // exactly one of the two
 struct durable_queue {
   std::uint64_t batches_max = 5'000'000;
   std::uint64_t bytes_max = 100ull << 30;
+  std::uint32_t window = 10'000;
   bool operator==(const durable_queue&) const = default;
+};
+
+// How long what has ended is kept.
+struct retention {
+  duration results = 24h;
+  std::uint64_t results_bytes = 10ull << 30;
+  duration dead_letters = 30 * 24h;
+  duration keys = 24h;
+  bool operator==(const retention&) const = default;
+};
+
+// Copies of the state while weir runs.
+struct backup {
+  std::string dir;  // gets one folder a copy
+  duration interval = 24h;
+  std::uint32_t keep = 7;  // copies; older ones are removed
+  bool operator==(const backup&) const = default;
 };
 
 struct pool {
@@ -212,6 +256,8 @@ struct pool {
 struct settings {
   std::uint32_t threads = 0;  // 0: auto, one a core
   std::string state_dir;
+  config::retention retention;
+  std::optional<config::backup> backup;
   duration drain_timeout = 60s;
   duration drain_delay = 0s;
   bool reload_watch = false;  // reload: watch

@@ -245,11 +245,12 @@ void diff_listeners(const settings& before, const settings& after, changes& out)
   }
 }
 
-// What guards a socket changes with it (see keep_fixed).
-void keep_guards(const settings& before, const settings& after, changes& out) {
+// What guards a socket changes with it, and `async` comes with the state_dir (see keep_fixed).
+void keep_fellows(const settings& before, const settings& after, changes& out) {
   const auto kept = [&](const change& c) {
     return (c.key == "admin.token_file" && keeps_admin_token(before, after)) ||
-           (c.key == "registration.allow" && keeps_registration_allow(before, after));
+           (c.key == "registration.allow" && keeps_registration_allow(before, after)) ||
+           (c.of == subject::route && c.key == "async" && keeps_async(before, after));
   };
   for (auto& c : out)
     if (kept(c)) c.restart = true, c.effect = "at the next start";
@@ -308,9 +309,9 @@ std::vector<change> diff(const settings& before, const settings& after) {
   changes out;
   keys_changed(root_section(), &before, &after,
                about(subject::setting, {}, {}, "from the reload on"), out);
-  keep_guards(before, after, out);
   diff_listeners(before, after, out);
   diff_routes(before, after, out);
+  keep_fellows(before, after, out);
   diff_pools(before, after, out);
   return out;
 }

@@ -1,5 +1,7 @@
 #include "config/fixed.hpp"
 
+#include <algorithm>
+
 namespace weir::config {
 namespace {
 
@@ -22,6 +24,15 @@ void keep_registration(const settings& running, settings& wanted) {
   wanted.registration->bind = running.registration->bind;
 }
 
+// There is no place for durable batches yet: a route takes none before there is.
+void keep_async(const settings& running, settings& wanted) {
+  for (auto& route : wanted.routes) {
+    const auto old = std::find_if(running.routes.begin(), running.routes.end(),
+                                  [&](const auto& r) { return r.name == route.name; });
+    route.async = old == running.routes.end() ? async_mode::never : old->async;
+  }
+}
+
 }  // namespace
 
 bool keeps_admin_token(const settings& running, const settings& wanted) {
@@ -33,12 +44,16 @@ bool keeps_registration_allow(const settings& running, const settings& wanted) {
          wanted.registration->bind != running.registration->bind;
 }
 
+bool keeps_async(const settings& running, const settings& wanted) {
+  return running.state_dir.empty() && !wanted.state_dir.empty();
+}
+
 void keep_fixed(const settings& running, settings& wanted) {
+  if (keeps_async(running, wanted)) keep_async(running, wanted);
   wanted.threads = running.threads;
   wanted.state_dir = running.state_dir;
   wanted.access_log = running.access_log;
   wanted.limits.relay_buffer_bytes = running.limits.relay_buffer_bytes;
-  wanted.limits.relay_pipes_max = running.limits.relay_pipes_max;
   wanted.limits.relay_pipes_max = running.limits.relay_pipes_max;
   keep_admin(running, wanted);
   keep_registration(running, wanted);

@@ -112,6 +112,33 @@ void check_retry(void* object, const node& at, reading& r) {
   ordered(at, r, "backoff_base", retry.backoff_base, "backoff_max", retry.backoff_max);
 }
 
+void check_async_retry(void* object, const node& at, reading& r) {
+  const auto& retry = *static_cast<const async_retry*>(object);
+  ordered(at, r, "backoff_base", retry.backoff_base, "backoff_max", retry.backoff_max);
+}
+
+void check_backup(void* object, const node& at, reading& r) {
+  if (static_cast<const backup*>(object)->dir.empty())
+    error_in(at, r, "dir", "an empty text, expected a directory");
+}
+
+// Scheme, host and port alone: a path would look as if only URLs below it were allowed. What stands
+// there may be a whole callback URL with a token in it, so only its origin is shown.
+void check_callback(void*, const node& at, reading& r) {
+  const node* allow = r.sound(at, "allow");
+  const reading::step in_allow(r, "allow");
+  for (std::size_t i = 0; allow && i < allow->items.size(); ++i) {
+    const node& item = *allow->items[i];
+    const auto origin = hook_origin(item.text);
+    if (item.faulty || r.has_mistake(item) || origin == item.text) continue;
+    const reading::step here(r, i);
+    const bool show = !item.from_environment;
+    r.error(item, fmt::format("{}, expected an origin without a path{}",
+                              show ? quoted(origin + "/...") : describe(item),
+                              show ? ", did you mean " + shortened(origin) : ""));
+  }
+}
+
 void check_edits(void*, const node& at, reading& r) {
   if (const node* set = r.sound(at, "set"))
     for (const auto& e : set->entries)

@@ -117,36 +117,39 @@ void check_references(const settings& all, const node& at, reading& r) {
   });
 }
 
-constexpr std::string_view not_durable =
-    "has no effect in this version: batches are not made durable, `Prefer: respond-async` is not "
-    "honoured";
-
-void warn_durable(const node* map, std::string_view key, reading& r) {
+void warn_not_durable(const node* map, std::string_view key, reading& r) {
   const node* given = map ? r.sound(*map, key) : nullptr;
   if (!given) return;
   const reading::step here(r, key);
-  r.warn(*given, not_durable);
+  r.warn(*given, "has no effect without `state_dir`: batches are not made durable");
 }
 
-// Keys of durable batches are known, so that files need no change when those come; but nobody shall
-// believe that a batch is on disk.
+// Keys are kept without a state_dir too, in memory.
+void warn_retention(const node& at, reading& r) {
+  const reading::step here(r, "retention");
+  for (const char* key : {"results", "results_bytes", "dead_letters"})
+    warn_not_durable(at.find("retention"), key, r);
+}
+
+// Nobody shall believe that a batch is on disk when there is no place for it.
 void check_durable(const settings& all, const node& at, reading& r) {
-  if (!all.state_dir.empty()) warn_durable(&at, "state_dir", r);
+  if (!all.state_dir.empty() || (at.find("state_dir") && !r.sound(at, "state_dir"))) return;
+  warn_not_durable(&at, "backup", r);
+  warn_retention(at, r);
   each_route(all, at, r, [&](const node& n, const route& found) {
-    if (found.async == async_mode::allow) warn_durable(&n, "async", r);
+    if (found.async == async_mode::allow) warn_not_durable(&n, "async", r);
+    for (const char* key : {"async_retry", "callback"}) warn_not_durable(&n, key, r);
     const node* async = r.sound(n, "async");
     if (!async || found.async != async_mode::always) return;
     const reading::step here(r, "async");
-    r.error(*async,
-            "always needs durable batches, which this version does not have, expected never or "
-            "allow");
+    r.error(*async, "always needs a place for durable batches, expected `state_dir` to be set");
   });
   const node* pools = at.find("pools");
   const reading::step in_pools(r, "pools");
   for (const auto& e : pools ? pools->entries : std::vector<node::entry>{}) {
     const reading::step in_pool(r, e.key);
     const reading::step in_queue(r, "queue");
-    warn_durable(e.value->find("queue"), "durable", r);
+    warn_not_durable(e.value->find("queue"), "durable", r);
   }
 }
 

@@ -72,7 +72,7 @@ outcome read_number(const shape& type, const std::string& text) {
       return read_choice(type, text);
     case kind::time_span: {
       const auto d = parse_duration(text);
-      return in_range(type, d, base::to_seconds(d.value_or(duration{})), duration_meant(text));
+      return in_range(type, d, exact_seconds(d.value_or(duration{})), duration_meant(text));
     }
     case kind::size: {
       const auto n = parse_size(text);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "config/spec.hpp"
+#include "config/units.hpp"
 
 namespace weir::config::bind {
 
@@ -204,7 +205,7 @@ inline shape share(double min, double max) {
   return {kind::share, many::one, min, max, {}, {}, 0, 0};
 }
 inline shape span(duration min, duration max) {
-  return {kind::time_span, many::one, base::to_seconds(min), base::to_seconds(max), {}, {}, 0, 0};
+  return {kind::time_span, many::one, exact_seconds(min), exact_seconds(max), {}, {}, 0, 0};
 }
 inline shape choice(std::vector<std::string_view> words) {
   return {kind::choice, many::one, 0, 0, {}, std::move(words), 0, 0};

@@ -117,13 +117,16 @@ const section& durable_section() {
   using D = durable_queue;
   static const section s{
       "pools.NAME.queue.durable",
-      "Room for asynchronous batches on disk. Has no effect in this version, which has none "
-      "(`weir check` warns).",
+      "Room for asynchronous batches on disk, waiting or running.",
       {
           leaf<&D::batches_max>("max_batches", count(1, 1e9), "Batches.",
                                 "One more gets 429 with Retry-After."),
           leaf<&D::bytes_max>("max_bytes", bytes(1 * mib, 1024 * tib), "Bytes of their bodies.",
                               "One more gets 429 with Retry-After."),
+          leaf<&D::window>("window", count(16, 1'000'000),
+                           "Batches that are in memory and take part in the order; the rest waits "
+                           "on disk, each tenant's in order of arrival.",
+                           "The next are loaded as these are done, in turn from each tenant."),
       },
       {}};
   return s;

@@ -64,6 +64,13 @@ const section& limits_section() {
           leaf<&T::linger_timeout>("linger_timeout", span(0s, 1min),
                                    "How long those bytes are waited for.",
                                    "The connection is closed."),
+          leaf<&T::inline_bytes_max>(
+              "inline_bytes_max", bytes(0, 16 * mib),
+              "An asynchronous batch's body that is kept in the database itself; longer ones get a "
+              "file each."),
+          leaf<&T::result_bytes_max>("result_bytes_max", bytes(0, 1 * tib),
+                                     "An asynchronous batch's result.",
+                                     "The batch succeeds, its result is not kept."),
           needs_restart(leaf<&T::relay_buffer_bytes>(
               "relay_buffer_bytes", bytes(4 * kib, 16 * mib),
               "Buffer for one direction of a body on its way; the sender waits while it is full.")),
@@ -74,6 +81,45 @@ const section& limits_section() {
               "Further bodies are copied through a buffer.")),
       },
       check_limits};
+  return s;
+}
+
+const section& retention_section() {
+  using T = retention;
+  static const section s{
+      "retention",
+      "How long what has ended is kept.",
+      {
+          leaf<&T::results>("results", span(1s, 3650 * 24h),
+                            "An asynchronous batch that ended well or was cancelled, and its "
+                            "result.",
+                            "It is removed; its address answers 404."),
+          leaf<&T::results_bytes>("results_bytes", bytes(0, 1024 * tib),
+                                  "Bodies and results of such batches, all together.",
+                                  "The oldest are removed."),
+          leaf<&T::dead_letters>("dead_letters", span(1s, 3650 * 24h),
+                                 "A batch that failed for good.", "It is removed."),
+          leaf<&T::keys>("keys", span(1s, 3650 * 24h),
+                         "The answer to a request with an Idempotency-Key.",
+                         "The key is free again."),
+      },
+      {}};
+  return s;
+}
+
+const section& backup_section() {
+  using T = backup;
+  static const section s{
+      "backup",
+      "Copies of `state_dir` on a schedule, as `weir backup` makes them. Absent: none.",
+      {
+          required(leaf<&T::dir>("dir", of(kind::path),
+                                 "Directory that gets a folder for each copy, named by its time.")),
+          leaf<&T::interval>("interval", span(1s, 365 * 24h), "Between two copies."),
+          leaf<&T::keep>("keep", count(1, 10000), "Copies that are kept.",
+                         "The oldest is removed once a new one is whole."),
+      },
+      check_backup};
   return s;
 }
 
@@ -194,8 +240,11 @@ const section& root_section() {
                                           "Event loops; auto is one a core.")),
           needs_restart(leaf<&T::state_dir>(
               "state_dir", of(kind::path),
-              "Directory for durable batches and idempotency records. Has no effect in this "
-              "version, which has neither (`weir check` warns).")),
+              "Directory for asynchronous batches, their results and idempotency keys; made when "
+              "missing, and used by one weir at a time. Absent: no asynchronous batches, and keys "
+              "are kept in memory.")),
+          nested<&T::retention>("retention", retention_section()),
+          nested<&T::backup>("backup", backup_section()),
           leaf<&T::drain_timeout>("drain_timeout", span(0s, 24h),
                                   "How long batches in flight may take after TERM or INT.",
                                   "What is left is cut off and weir exits."),

@@ -144,6 +144,59 @@ const section& retry_section() {
   return s;
 }
 
+const section& async_retry_section() {
+  using T = async_retry;
+  static const section s{
+      "routes[].async_retry",
+      "When an asynchronous batch is tried again. One that has failed for good is a dead letter.",
+      {
+          leaf<&T::attempts>(
+              "attempts", count(1, 1000),
+              "Attempts in all. Refused connections, busy answers and what fails while most of the "
+              "pool fails cost none.",
+              "The batch becomes a dead letter: kept, listed, to be requeued or dropped."),
+          leaf<&T::backoff_base>(
+              "backoff_base", span(0s, 1h),
+              "Wait before the first retry, doubled each time and drawn with full jitter."),
+          leaf<&T::backoff_max>("backoff_max", span(0s, 24h), "The longest such wait."),
+      },
+      check_async_retry};
+  return s;
+}
+
+const section& idempotency_section() {
+  using T = decltype(route::idempotency);
+  static const section s{
+      "routes[].idempotency",
+      "What an Idempotency-Key does for requests that wait for their answer.",
+      {
+          leaf<&T::on_running>("on_running", choice({"refuse", "wait"}),
+                               "While the first request with the key runs, another one gets 409, "
+                               "or waits for the answer."),
+          leaf<&T::answer_bytes_max>("answer_bytes_max", bytes(0, 64 * mib),
+                                     "Size of an answer's body that is kept for its key.",
+                                     "The answer is not kept: the key is free again."),
+      },
+      {}};
+  return s;
+}
+
+const section& callback_section() {
+  using T = decltype(route::callback);
+  static const section s{
+      "routes[].callback",
+      "Who may be told, by a POST to the URL in Weir-Callback, that an asynchronous batch ended.",
+      {
+          leaf<&T::allow>("allow", list(of(kind::hook_url), 0, 64),
+                          "Origins that the URL may have: scheme, host and port, no path.",
+                          "The request gets 400."),
+          secret_file<T>("secret_file", kind::signing_file, &T::secret, &T::secret_file,
+                         "File with the signing key, `whsec_` and base64; none: unsigned."),
+      },
+      check_callback};
+  return s;
+}
+
 section edits_section(std::string_view path, std::string_view doc) {
   using T = header_edits;
   return {path,
@@ -211,8 +264,11 @@ const section& route_section() {
           nested<&T::rewrite>("rewrite", rewrite_section()),
           leaf<&T::async>("async", choice({"never", "allow", "always"}),
                           "Whether `Prefer: respond-async` is honoured, or every batch is taken "
-                          "that way. This version has no durable batches: allow has no effect "
-                          "(`weir check` warns), always is a mistake."),
+                          "that way. Needs `state_dir`: without it allow has no effect (`weir "
+                          "check` warns), and always is a mistake."),
+          nested<&T::async_retry>("async_retry", async_retry_section()),
+          nested<&T::idempotency>("idempotency", idempotency_section()),
+          nested<&T::callback>("callback", callback_section()),
       },
       check_route};
   return s;

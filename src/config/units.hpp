@@ -4,6 +4,7 @@
 // back.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +19,12 @@ namespace weir::config {
 std::optional<base::duration> parse_duration(std::string_view text) noexcept;
 // In the largest unit that divides it: "90s", "2m"; "5ns" for what is no whole millisecond.
 std::string format_duration(base::duration d);
+
+// The nearest double, from which base::from_seconds makes the same whole seconds again;
+// base::to_seconds is quicker and may be off in its last bit.
+constexpr double exact_seconds(base::duration d) noexcept {
+  return std::chrono::duration<double>(d).count();
+}
 
 // Bytes: "4096", "512B", "64KiB" (1024), "10MB" (1000), up to TiB and TB.
 std::optional<std::uint64_t> parse_size(std::string_view text) noexcept;

@@ -90,6 +90,12 @@ TEST_CASE("settings of the process are told by key, those for the next start as 
       {"threads: 2",
        "threads: 2\nregistration: {bind: \"127.0.0.1:1\", token_file: token, allow: [127.0.0.1]}",
        "registration: absent -> given (needs a restart)", true},
+      {"threads: 2", "threads: 2\nretention: {keys: 1h}",
+       "retention.keys: 1d -> 1h (from the reload on)", false},
+      {"threads: 2", "threads: 2\nbackup: {dir: ./copies}",
+       "backup: absent -> given (from the reload on)", false},
+      {"threads: 2", "threads: 2\nlimits: {result_bytes_max: 2GiB}",
+       "limits.result_bytes_max: 1GiB -> 2GiB (from the reload on)", false},
       {"threads: 2", "threads: 2\ndrain_timeout: 90s",
        "drain_timeout: 1m -> 90s (from the reload on)", false},
       {"threads: 2", "threads: 2\nreload: watch", "reload: manual -> watch (from the reload on)",
@@ -126,6 +132,50 @@ TEST_CASE("what guards a surface changes with its bind, at the next start") {
               "registration.allow: [10.0.0.0/8] -> [10.0.0.0/7] (needs a restart)"});
   CHECK(lines(diff(door("9902", "10.0.0.0/8"), door("9902", "10.0.0.0/7"))) ==
         texts{"registration.allow: [10.0.0.0/8] -> [10.0.0.0/7] (from the reload on)"});
+}
+
+TEST_CASE("copies change by key, and end without a restart") {
+  const auto at = [](const std::string& keys) {
+    return read(with("threads: 2", "threads: 2\nstate_dir: ./s\nbackup: {" + keys + "}"));
+  };
+  CHECK(lines(diff(at("dir: a, keep: 3"), at("dir: b, interval: 1h, keep: 3"))) ==
+        texts{"backup.dir: a -> b (from the reload on)",
+              "backup.interval: 1d -> 1h (from the reload on)"});
+  CHECK(lines(diff(at("dir: a"), read(with("threads: 2", "threads: 2\nstate_dir: ./s")))) ==
+        texts{"backup: given -> absent (from the reload on)"});
+}
+
+TEST_CASE("what a route says of durable batches and keys changes for new requests, by key") {
+  const auto to = [](const std::string& keys) {
+    return changed("/items, pool: loaders", "/items, pool: loaders, " + keys);
+  };
+  const std::string rest = " (for new requests)";
+  CHECK(to("async_retry: {attempts: 9, backoff_max: 1m}") ==
+        texts{"route items: async_retry.attempts 8 -> 9" + rest,
+              "route items: async_retry.backoff_max 5m -> 1m" + rest});
+  CHECK(to("idempotency: {on_running: wait, answer_bytes_max: 2MiB}") ==
+        texts{"route items: idempotency.on_running refuse -> wait" + rest,
+              "route items: idempotency.answer_bytes_max 1MiB -> 2MiB" + rest});
+  CHECK(to("callback: {allow: [\"https://h:1\"], secret_file: hook.secret}") ==
+        texts{"route items: callback.allow [] -> [https://h:1]" + rest,
+              "route items: callback.secret_file none -> hook.secret" + rest});
+  CHECK(to("async: allow") == texts{"route items: async never -> allow" + rest});
+}
+
+TEST_CASE("a route's async comes with the state_dir that it needs, at the next start") {
+  const auto at = [](const std::string& top, const std::string& async) {
+    auto text = with("threads: 2", "threads: 2\n" + top);
+    const std::string items = "/items, pool: loaders";
+    return read(text.replace(text.find(items), items.size(), items + ", async: " + async));
+  };
+  CHECK(lines(diff(at("", "never"), at("state_dir: ./s", "always"))) ==
+        texts{"state_dir: none -> ./s (needs a restart)",
+              "route items: async never -> always (needs a restart)"});
+  CHECK(lines(diff(at("state_dir: ./s", "never"), at("state_dir: ./s", "always"))) ==
+        texts{"route items: async never -> always (for new requests)"});
+  CHECK(lines(diff(at("state_dir: ./s", "always"), at("", "never"))) ==
+        texts{"state_dir: ./s -> none (needs a restart)",
+              "route items: async always -> never (for new requests)"});
 }
 
 TEST_CASE("listeners come, go and move, a kept one keeps its socket") {
@@ -283,6 +333,20 @@ TEST_CASE("a renewed secret is told, and neither the old nor the new one is show
   for (const auto& shown : {to_json(changes), lines(changes).front()})
     for (const auto word : {"let-me-in", "another-token", "MDEy", "secret-secret"})
       CHECK(shown.find(word) == shown.npos);
+}
+
+TEST_CASE("a renewed key of callbacks is told, and not shown") {
+  world renewed;
+  renewed.files["hook.secret"] = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
+  const auto text =
+      with("/items, pool: loaders", "/items, pool: loaders, callback: {secret_file: hook.secret}");
+  const auto changes = diff(read(text), read(text, renewed));
+  REQUIRE(changes.size() == 2);  // the pool's hook has the same file
+  CHECK(to_line(changes[0]) ==
+        "route items: callback.secret_file hook.secret -> hook.secret, another content (for new "
+        "requests)");
+  CHECK_THAT(to_json(changes), !Catch::Contains("secret-secret") && !Catch::Contains("MDEy") &&
+                                   !Catch::Contains("0123456789"));
 }
 
 TEST_CASE("header values, hook paths and arguments are not shown, but that they changed is") {

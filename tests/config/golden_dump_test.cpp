@@ -11,6 +11,7 @@ using test::world;
 namespace {
 
 const std::string given = R"(state_dir: ./state
+backup: {dir: ./copies}
 listeners:
   - {name: front, bind: "[::]:8443", tls: {certificate: s.pem, private_key: s.key}}
 registration: {bind: "127.0.0.1:9901", token_file: token, allow: [10.0.0.0/8]}
@@ -23,6 +24,7 @@ routes:
     tenant: {header: X-Tenant}
     cost: {bytes: true}
     async: allow
+    callback: {allow: ["https://scheduler.example:8443"], secret_file: hook.secret}
 pools:
   loaders:
     workers: [{id: w1, url: "http://127.0.0.1:9001", slots: 4}]
@@ -37,6 +39,17 @@ pools:
 const std::string shown = R"json({
   "threads": "auto",
   "state_dir": "./state",
+  "retention": {
+    "results": "1d",
+    "results_bytes": "10GiB",
+    "dead_letters": "30d",
+    "keys": "1d"
+  },
+  "backup": {
+    "dir": "./copies",
+    "interval": "1d",
+    "keep": 7
+  },
   "drain_timeout": "1m",
   "drain_delay": "0s",
   "reload": "manual",
@@ -56,6 +69,8 @@ const std::string shown = R"json({
     "trailer_bytes_max": "4KiB",
     "linger_bytes_max": "1MiB",
     "linger_timeout": "2s",
+    "inline_bytes_max": "128KiB",
+    "result_bytes_max": "1GiB",
     "relay_buffer_bytes": "64KiB",
     "relay_pipes_max": 256
   },
@@ -129,7 +144,20 @@ const std::string shown = R"json({
           "remove": []
         }
       },
-      "async": "allow"
+      "async": "allow",
+      "async_retry": {
+        "attempts": 8,
+        "backoff_base": "1s",
+        "backoff_max": "5m"
+      },
+      "idempotency": {
+        "on_running": "refuse",
+        "answer_bytes_max": "1MiB"
+      },
+      "callback": {
+        "allow": ["https://scheduler.example:8443"],
+        "secret_file": "hook.secret"
+      }
     }
   ],
   "pools": {
@@ -188,7 +216,8 @@ const std::string shown = R"json({
         "max_tenants": 10000,
         "durable": {
           "max_batches": 5000000,
-          "max_bytes": "100GiB"
+          "max_bytes": "100GiB",
+          "window": 10000
         }
       },
       "retry_budget": {

@@ -55,6 +55,8 @@ TEST_CASE("each limit arrives in its own member") {
                      "  trailer_bytes_max: 5KiB\n"
                      "  linger_bytes_max: 6KiB\n"
                      "  linger_timeout: 7s\n"
+                     "  inline_bytes_max: 9KiB\n"
+                     "  result_bytes_max: 10KiB\n"
                      "  relay_buffer_bytes: 8KiB\n"
                      "  relay_pipes_max: 17\n")
                      .limits;
@@ -68,6 +70,8 @@ TEST_CASE("each limit arrives in its own member") {
   CHECK(l.trailer_bytes_max == 5 * 1024);
   CHECK(l.linger_bytes_max == 6 * 1024);
   CHECK(l.linger_timeout == 7s);
+  CHECK(l.inline_bytes_max == 9 * 1024);
+  CHECK(l.result_bytes_max == 10 * 1024);
   CHECK(l.relay_buffer_bytes == 8 * 1024);
   CHECK(l.relay_pipes_max == 17);
 }
@@ -87,6 +91,17 @@ TEST_CASE("access log and registration arrive in their members") {
   CHECK(all.registration->bind.host == "::1");
   CHECK(all.registration->allow == std::vector<std::string>{"10.0.0.0/8", "fd00::/8"});
   CHECK(all.registration->ttl_max == 13s);
+}
+
+TEST_CASE("what is kept, for how long, and its copies arrive in their members") {
+  const auto all = with_top(
+      "state_dir: ./state\n"
+      "retention: {results: 11h, results_bytes: 12GiB, dead_letters: 13d, keys: 14m}\n"
+      "backup: {dir: /var/backups/weir, interval: 15m, keep: 16}\n");
+  CHECK(all.retention == retention{11h, 12ull << 30, 13 * 24h, 14min});
+  REQUIRE(all.backup);
+  CHECK(*all.backup == backup{"/var/backups/weir", 15min, 16});
+  CHECK_FALSE(with_top("state_dir: ./state").backup);
 }
 
 TEST_CASE("a listener's times and trusted peers arrive in their members") {
@@ -109,6 +124,20 @@ TEST_CASE("a route's back-off, bounces and statuses arrive in their members") {
   CHECK(r.failure_statuses == std::vector<std::uint16_t>{500, 599});
 }
 
+TEST_CASE("what a route says of durable batches and keys arrives in its members") {
+  const auto r = with_route(
+      "async_retry: {attempts: 11, backoff_base: 12s, backoff_max: 13s}, "
+      "idempotency: {on_running: wait, answer_bytes_max: 14KiB}, "
+      "callback: {allow: [\"https://a:8443\", \"http://b\"], secret_file: hook.secret}");
+  CHECK(r.async_retry == async_retry{11, 12s, 13s});
+  CHECK(r.idempotency.on_running == running_key_action::wait);
+  CHECK(r.idempotency.answer_bytes_max == 14 * 1024);
+  CHECK(r.callback.allow == std::vector<std::string>{"https://a:8443", "http://b"});
+  CHECK(r.callback.secret == "secret-secret-secret-secret-secret");
+  CHECK(r.callback.secret_file == "hook.secret");
+  CHECK(r.retry.attempts == 3);
+}
+
 TEST_CASE("a pool's probe keys arrive in their members") {
   const auto p = with_pool(
       "health_check: {host: up.example, statuses: [204, 299], interval: 11s, fast_interval: 10s, "
@@ -124,7 +153,7 @@ TEST_CASE("a pool's probe keys arrive in their members") {
 TEST_CASE("a pool's further keys arrive in their members") {
   const auto p = with_pool(
       "ejection: {outage_share: 60%}, "
-      "queue: {priority_step: 11s, cost_weight: 2.5, max_tenants: 12}, "
+      "queue: {priority_step: 11s, cost_weight: 2.5, max_tenants: 12, durable: {window: 18}}, "
       "abandoned_hold: 13s, busy_rest_min: 14ms, busy_rest_max: 21m, "
       "workers_max: 15, resolve_interval: 16s, "
       "autoscale: {slots_per_worker: 17}");
@@ -132,6 +161,7 @@ TEST_CASE("a pool's further keys arrive in their members") {
   CHECK(p.settings.queue.priority_step == 11s);
   CHECK(p.settings.queue.cost_weight == 2.5);
   CHECK(p.settings.queue.tenants_max == 12);
+  CHECK(p.durable.window == 18);
   CHECK(p.settings.abandoned_hold == 13s);
   CHECK(p.settings.busy_rest_min == 14ms);
   CHECK(p.settings.busy_rest_max == 21min);
@@ -210,6 +240,14 @@ TEST_CASE("each word of a route's choices is its own") {
   CHECK(with_route("half_close: wait").half_close == half_close_action::wait);
   CHECK(with_route("async: never").async == async_mode::never);
   CHECK(with_route("async: allow").async == async_mode::allow);
+  const parts durable{.top = "state_dir: ./state",
+                      .routes = "routes: [{name: all, pool: loaders, async: always}]"};
+  CHECK(read(durable).routes.front().async == async_mode::always);
+  const auto on_running = [](const std::string& word) {
+    return with_route("idempotency: {on_running: " + word + "}").idempotency.on_running;
+  };
+  CHECK(on_running("refuse") == running_key_action::refuse);
+  CHECK(on_running("wait") == running_key_action::wait);
   CHECK(with_route("rewrite: {host: preserve}").rewrite.preserve_host);
   CHECK_FALSE(with_route("rewrite: {host: worker}").rewrite.preserve_host);
 }

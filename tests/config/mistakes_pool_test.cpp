@@ -56,7 +56,8 @@ TEST_CASE("mistakes in pools, workers, checks, queues and scaling") {
           {R"(pools: {loaders: {workers: [{id: w1, url: "http://h", weight: -1}]}})",
            {"4:63: pools.loaders.workers[0].weight: `-1`, expected a number from 0.001 to 1000"}},
           {R"(pools: {loaders: {workers: [{id: w1, url: "http://h", backup: true}]}})",
-           {"4:55: unknown key `backup` in pools.loaders.workers[0], expected one of id, url, "
+           {"4:55: unknown key `backup` in pools.loaders.workers[0] (it belongs in the top level), "
+            "expected one of id, url, "
             "slots, weight, managed"}},
           {R"(pools: {loaders: {workers: [{id: w1, url: "http://a"}, {id: w1, url: )"
            R"("http://b"}]}})",
@@ -124,6 +125,11 @@ TEST_CASE("mistakes in pools, workers, checks, queues and scaling") {
           {"pools: {loaders: {queue: {durable: {max_batches: 0}}}}",
            {"4:50: pools.loaders.queue.durable.max_batches: `0` is out of range, expected a "
             "whole number from 1 to 1000000000"}},
+          {"pools: {loaders: {queue: {durable: {window: 15}}}}",
+           {"4:45: pools.loaders.queue.durable.window: `15` is out of range, expected a whole "
+            "number from 16 to 1000000"}},
+          {"pools: {loaders: {queue: {durable: 5}}}",
+           {"4:36: pools.loaders.queue.durable: `5`, expected keys and values"}},
           {"pools: {loaders: {retry_budget: {ratio: 20}}}",
            {"4:41: pools.loaders.retry_budget.ratio: `20`, expected a share from 0% to 100%, did "
             "you mean 20%"}},

@@ -43,7 +43,7 @@ TEST_CASE("mistakes in routes") {
           {"routes: [{name: a, pool: loaders, hosts: [a]}]",
            {"3:35: unknown key `hosts` in routes[0], expected one of name, path, host, methods, "
             "headers, pool, tenant, cost, timeout, retry, on_client_gone, half_close, body_max, "
-            "rewrite, async, did you mean host"}},
+            "rewrite, async, async_retry, idempotency, callback, did you mean host"}},
           {"routes: [{name: a, pool: loaders, methods: [get]}]",
            {"3:45: routes[0].methods[0]: `get`, expected an HTTP method, did you mean GET"}},
           {"routes: [{name: a, pool: loaders, methods: POST}]",
@@ -124,9 +124,81 @@ TEST_CASE("mistakes in routes") {
            {"3:70: routes[0].rewrite.response_headers.set.weir-worker: a field that weir writes "
             "itself, expected another"}},
           {"routes: [{name: a, pool: loaders, async: always}]",
-           {"3:42: routes[0].async: always needs durable batches, which this version does not "
-            "have, expected never or allow"}},
+           {"3:42: routes[0].async: always needs a place for durable batches, expected "
+            "`state_dir` to be set"}},
           {"routes: [{name: a, pool: loaders, async: sometimes}]",
            {"3:42: routes[0].async: `sometimes`, expected one of never, allow, always"}},
+      });
+}
+
+TEST_CASE("mistakes in what routes say of durable batches and keys") {
+  check_mistakes(
+      &parts::routes,
+      {
+          {"routes: [{name: a, pool: loaders, async_retry: 8}]",
+           {"3:48: routes[0].async_retry: `8`, expected keys and values"}},
+          {"routes: [{name: a, pool: loaders, async_retry: {attempts: 0}}]",
+           {"3:59: routes[0].async_retry.attempts: `0` is out of range, expected a whole number "
+            "from 1 to 1000"}},
+          {"routes: [{name: a, pool: loaders, async_retry: {backoff_base: 6m}}]",
+           {"3:63: routes[0].async_retry.backoff_base: 6m is more than backoff_max (5m, the "
+            "default), expected at most that"}},
+          {"routes: [{name: a, pool: loaders, async_retry: {backoff_max: 900ms}}]",
+           {"3:62: routes[0].async_retry.backoff_max: 900ms is less than backoff_base (1s, the "
+            "default), expected at least that"}},
+          {"routes: [{name: a, pool: loaders, async_retry: {backoff_base: 3s, backoff_max: 2s}}]",
+           {"3:80: routes[0].async_retry.backoff_max: 2s is less than backoff_base (3s), expected "
+            "at least that"}},
+          {"routes: [{name: a, pool: loaders, async_retry: {unsafe: true}}]",
+           {"3:49: unknown key `unsafe` in routes[0].async_retry (it belongs in routes[].retry), "
+            "expected one of attempts, backoff_base, backoff_max"}},
+          {"routes: [{name: a, pool: loaders, idempotency: wait}]",
+           {"3:48: routes[0].idempotency: `wait`, expected keys and values"}},
+          {"routes: [{name: a, pool: loaders, idempotency: {on_running: replay}}]",
+           {"3:61: routes[0].idempotency.on_running: `replay`, expected one of refuse, wait"}},
+          {"routes: [{name: a, pool: loaders, idempotency: {answer_bytes_max: 65MiB}}]",
+           {"3:67: routes[0].idempotency.answer_bytes_max: `65MiB` is out of range, expected a "
+            "size from 0B to 64MiB, such as 64KiB or 1GiB"}},
+          {R"(routes: [{name: a, pool: loaders, callback: {allow: "https://h"}}])",
+           {"3:53: routes[0].callback.allow: `https://h`, expected a list, each an http:// or "
+            "https:// url"}},
+          {R"(routes: [{name: a, pool: loaders, callback: {allow: [h.example]}}])",
+           {"3:54: routes[0].callback.allow[0]: a url (not shown), expected an http:// or https:// "
+            "url"}},
+          {"routes: [{name: a, pool: loaders, callback: {secret_file: nowhere}}]",
+           {"3:59: routes[0].callback.secret_file: `nowhere` cannot be read (No such file or "
+            "directory), expected the path of a file with whsec_ and a base64 key"}},
+          {"routes: [{name: a, pool: loaders, callback: {secret_file: raw.secret}}]",
+           {"3:59: routes[0].callback.secret_file: `raw.secret` does not begin with whsec_, "
+            "expected the path of a file with whsec_ and a base64 key"}},
+          {"routes: [{name: a, pool: loaders, callback: {secret: whsec_abc}}]",
+           {"3:46: unknown key `secret` in routes[0].callback, expected one of allow, "
+            "secret_file, did you mean secret_file"}},
+      });
+}
+
+TEST_CASE(
+    "what callbacks are allowed to is an origin: of more than that, only the origin is shown") {
+  check_mistakes(
+      &parts::routes,
+      {
+          {R"(routes: [{name: a, pool: loaders, callback: {allow: ["https://h/token-42"]}}])",
+           {"3:54: routes[0].callback.allow[0]: `https://h/...`, expected an origin without a "
+            "path, did you mean https://h"}},
+          {R"(routes: [{name: a, pool: loaders, callback: {allow: ["http://h:81/"]}}])",
+           {"3:54: routes[0].callback.allow[0]: `http://h:81/...`, expected an origin without a "
+            "path, did you mean http://h:81"}},
+          {R"(routes: [{name: a, pool: loaders, callback: {allow: ["https://[::1]?key=42"]}}])",
+           {"3:54: routes[0].callback.allow[0]: `https://[::1]/...`, expected an origin without a "
+            "path, did you mean https://[::1]"}},
+          {R"(routes: [{name: a, pool: loaders, callback: {allow: ["http://a", "http://b/c"]}}])",
+           {"3:66: routes[0].callback.allow[1]: `http://b/...`, expected an origin without a "
+            "path, did you mean http://b"}},
+          {R"(routes: [{name: a, pool: loaders, callback: {allow: ["https://u:pw@h/x"]}}])",
+           {"3:54: routes[0].callback.allow[0]: a url with a user or password in it (not shown), "
+            "expected an http:// or https:// url: credentials in urls are not taken"}},
+          {R"(routes: [{name: a, pool: loaders, callback: {allow: ["${ABSENT}"]}}])",
+           {"3:55: the environment variable ABSENT is not set, expected it, or a default: "
+            "${ABSENT:-default}"}},
       });
 }

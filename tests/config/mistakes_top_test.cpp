@@ -32,17 +32,17 @@ TEST_CASE("mistakes at the top level, in limits, admin and registration") {
           {"threads: {a: 1}",
            {"1:10: threads: keys and values, expected auto or a whole number from 1 to 1024"}},
           {"thread: 4",
-           {"1:1: unknown key `thread`, expected one of threads, state_dir, drain_timeout, "
-            "drain_delay, reload, access_log, limits, listeners, admin, registration, routes, "
-            "pools, did you mean threads"}},
+           {"1:1: unknown key `thread`, expected one of threads, state_dir, retention, backup, "
+            "drain_timeout, drain_delay, reload, access_log, limits, listeners, admin, "
+            "registration, routes, pools, did you mean threads"}},
           {"Threads: 4",
-           {"1:1: unknown key `Threads`, expected one of threads, state_dir, drain_timeout, "
-            "drain_delay, reload, access_log, limits, listeners, admin, registration, routes, "
-            "pools, did you mean threads"}},
+           {"1:1: unknown key `Threads`, expected one of threads, state_dir, retention, backup, "
+            "drain_timeout, drain_delay, reload, access_log, limits, listeners, admin, "
+            "registration, routes, pools, did you mean threads"}},
           {"drain: 60s",
-           {"1:1: unknown key `drain`, expected one of threads, state_dir, drain_timeout, "
-            "drain_delay, reload, access_log, limits, listeners, admin, registration, routes, "
-            "pools, did you mean drain_timeout"}},
+           {"1:1: unknown key `drain`, expected one of threads, state_dir, retention, backup, "
+            "drain_timeout, drain_delay, reload, access_log, limits, listeners, admin, "
+            "registration, routes, pools, did you mean drain_timeout"}},
           {"drain_timeout: 5",
            {"1:16: drain_timeout: `5`, expected a duration from 0s to 1d, such as 250ms, 5s, 2m "
             "or 1h, did you mean 5s"}},
@@ -81,16 +81,17 @@ TEST_CASE("mistakes at the top level, in limits, admin and registration") {
           {"state_dir: [x]", {"1:12: state_dir: a list, expected a path"}},
           {"queue: {}",
            {"1:1: unknown key `queue` (it belongs in routes[].timeout or pools.NAME), expected "
-            "one of threads, state_dir, drain_timeout, drain_delay, reload, access_log, limits, "
-            "listeners, admin, registration, routes, pools"}},
+            "one of threads, state_dir, retention, backup, drain_timeout, drain_delay, reload, "
+            "access_log, limits, listeners, admin, registration, routes, pools"}},
           {"interval: 5s",
-           {"1:1: unknown key `interval` (it belongs in pools.NAME.health_check), expected one "
-            "of threads, state_dir, drain_timeout, drain_delay, reload, access_log, limits, "
-            "listeners, admin, registration, routes, pools"}},
+           {"1:1: unknown key `interval` (it belongs in backup or pools.NAME.health_check), "
+            "expected one "
+            "of threads, state_dir, retention, backup, drain_timeout, drain_delay, reload, "
+            "access_log, limits, listeners, admin, registration, routes, pools"}},
           {"<<: {threads: 4}",
-           {"1:1: unknown key `<<`, expected one of threads, state_dir, drain_timeout, "
-            "drain_delay, reload, access_log, limits, listeners, admin, registration, routes, "
-            "pools"}},
+           {"1:1: unknown key `<<`, expected one of threads, state_dir, retention, backup, "
+            "drain_timeout, drain_delay, reload, access_log, limits, listeners, admin, "
+            "registration, routes, pools"}},
           {"threads: 4, drain_delay: 1s",
            {"1:24: not YAML: a colon where no value can begin, expected other indentation, or "
             "quotes around a text"}},
@@ -124,6 +125,12 @@ TEST_CASE("mistakes at the top level, in limits, admin and registration") {
           {"limits: {replay_batch_bytes_max: 1GiB}",
            {"1:34: limits.replay_batch_bytes_max: 1GiB is more than replay_total_bytes_max "
             "(256MiB, the default), expected at most that"}},
+          {"limits: {inline_bytes_max: 17MiB}",
+           {"1:28: limits.inline_bytes_max: `17MiB` is out of range, expected a size from 0B to "
+            "16MiB, such as 64KiB or 1GiB"}},
+          {"limits: {result_bytes_max: none}",
+           {"1:28: limits.result_bytes_max: `none`, expected a size from 0B to 1TiB, such as "
+            "64KiB or 1GiB"}},
           {"limits: {linger_timeout: 2 sec}",
            {"1:26: limits.linger_timeout: `2 sec`, expected a duration from 0s to 1m, such as "
             "250ms, 5s, 2m or 1h, did you mean 2s"}},
@@ -178,6 +185,44 @@ TEST_CASE("mistakes at the top level, in limits, admin and registration") {
             "address range such as 10.0.0.0/8, did you mean 127.0.0.0/8",
             "1:90: registration.ttl_max: `0s` is out of range, expected a duration from 1s to "
             "1d, such as 250ms, 5s, 2m or 1h"}},
+      });
+}
+
+TEST_CASE("mistakes in what is kept, for how long, and in its copies") {
+  check_mistakes(
+      &parts::top,
+      {
+          {"retention: 7d", {"1:12: retention: `7d`, expected keys and values"}},
+          {"retention: {results: 0s}",
+           {"1:22: retention.results: `0s` is out of range, expected a duration from 1s to 3650d, "
+            "such as 250ms, 5s, 2m or 1h"}},
+          {"retention: {results_bytes: 10 GiB}",
+           {"1:28: retention.results_bytes: `10 GiB`, expected a size from 0B to 1024TiB, such as "
+            "64KiB or 1GiB, did you mean 10GiB"}},
+          {"retention: {dead_letters: forever}",
+           {"1:27: retention.dead_letters: `forever`, expected a duration from 1s to 3650d, such "
+            "as 250ms, 5s, 2m or 1h"}},
+          {"retention: {keys: 24}",
+           {"1:19: retention.keys: `24`, expected a duration from 1s to 3650d, such as 250ms, 5s, "
+            "2m or 1h, did you mean 24s"}},
+          {"retention: {key: 24h}",
+           {"1:13: unknown key `key` in retention, expected one of results, results_bytes, "
+            "dead_letters, keys, did you mean keys"}},
+          {"backup:", {"1:1: backup: nothing, expected keys and values"}},
+          {"backup: {}", {"1:9: missing key `dir` in backup, expected a path"}},
+          {"backup: {interval: 1h}", {"1:9: missing key `dir` in backup, expected a path"}},
+          {"backup: /var/backups/weir",
+           {"1:9: backup: `/var/backups/weir`, expected keys and values"}},
+          {R"(backup: {dir: ""})", {"1:15: backup.dir: an empty text, expected a directory"}},
+          {"backup: {dir: [a]}", {"1:15: backup.dir: a list, expected a path"}},
+          {"backup: {dir: b, interval: 0s}",
+           {"1:28: backup.interval: `0s` is out of range, expected a duration from 1s to 365d, "
+            "such as 250ms, 5s, 2m or 1h"}},
+          {"backup: {dir: b, interval: 366d}",
+           {"1:28: backup.interval: `366d` is out of range, expected a duration from 1s to 365d, "
+            "such as 250ms, 5s, 2m or 1h"}},
+          {"backup: {dir: b, keep: 0}",
+           {"1:24: backup.keep: `0` is out of range, expected a whole number from 1 to 10000"}},
       });
 }
 

@@ -330,13 +330,21 @@ TEST_CASE("a listener on the admin side's default address collides with it") {
         "expected one of its own\n");
 }
 
-TEST_CASE("async: always is a mistake with and without a state_dir, allow is none") {
+TEST_CASE("async: always needs a state_dir, a faulty one is told alone, allow needs none") {
   parts whole;
   whole.routes = "routes: [{name: a, pool: loaders, async: always}]";
-  for (const char* top : {"state_dir: ./state", "state_dir: \"\"", "threads: auto"}) {
+  const auto mistakes = [&](const std::string& top) {
     whole.top = top;
-    CHECK_FALSE(world().read(whole.text()).ok());
-  }
+    return world().read(whole.text()).text();
+  };
+  const std::string told =
+      "w.yaml:3:42: routes[0].async: always needs a place for durable batches, expected "
+      "`state_dir` to be set\n";
+  CHECK(mistakes("state_dir: ./state") == "");
+  CHECK(mistakes("state_dir: \"\"") == told);
+  CHECK(mistakes("state_dir: \"${ABSENT:-}\"") == told);
+  CHECK(mistakes("threads: auto") == told);
+  CHECK(mistakes("state_dir: [x]") == "w.yaml:1:12: state_dir: a list, expected a path\n");
   CHECK(only_route("async: allow").async == async_mode::allow);
 }
 

@@ -43,6 +43,7 @@ TEST_CASE("two keys that bound each other may be equal") {
   CHECK(pool_with("ejection: {base_time: 1m, max_time: 60s}") == "");
   CHECK(pool_with("health_check: {interval: 2s, fast_interval: 2s, down_interval_max: 2s}") == "");
   CHECK(route_with("retry: {backoff_base: 1s, backoff_max: 1000ms}") == "");
+  CHECK(route_with("async_retry: {backoff_base: 1s, backoff_max: 1000ms}") == "");
   CHECK(told(&parts::top, "limits: {head_bytes_max: 8KiB}") == "");
   CHECK(told(&parts::top, "limits: {target_bytes_max: 16KiB}") == "");
   CHECK(told(&parts::top, "limits: {replay_batch_bytes_max: 256MiB}") == "");
@@ -59,6 +60,9 @@ TEST_CASE("a key with a mistake of its own is told once, and no rule judges it o
     CHECK(lines(pool_with(keys)) == 1);
   }
   CHECK(lines(route_with("retry: {backoff_base: 1h, backoff_max: x}")) == 1);
+  CHECK(lines(route_with("async_retry: {backoff_base: 1h, backoff_max: x}")) == 1);
+  CHECK(lines(route_with("callback: {allow: [ftp://h/x]}")) == 1);
+  CHECK(lines(told(&parts::top, "backup: {dir: {a: b}}")) == 1);
   CHECK(lines(route_with("path: load, rewrite: {strip_prefix: /other}")) == 1);
   CHECK(lines(route_with("path: /load, rewrite: {strip_prefix: other}")) == 1);
   CHECK(lines(told(&parts::top, "admin: {bind: everywhere}")) == 1);
@@ -96,6 +100,13 @@ TEST_CASE("header fields that are not weir's own may be set and removed") {
     CHECK(lines(route_with("rewrite: {request_headers: {set: {" + field + ": x}}}")) == 1);
     CHECK(lines(route_with("rewrite: {response_headers: {remove: [" + field + "]}}")) == 1);
   }
+}
+
+TEST_CASE("callbacks may go to any origin, with a port or without") {
+  CHECK(route_with("callback: {}") == "");
+  CHECK(route_with("callback: {allow: []}") == "");
+  CHECK(route_with("callback: {allow: [\"http://h\", \"https://H.example:8443\", "
+                   "\"https://[2001:db8::1]:1\", \"http://10.0.0.1\"]}") == "");
 }
 
 TEST_CASE("as many workers as workers_max allows may be listed, backups counted") {

@@ -95,6 +95,16 @@ TEST_CASE("a duration is written in the largest unit that divides it, and reads 
   }
 }
 
+TEST_CASE("whole seconds up to ten years are the same again after a double held them") {
+  for (std::int64_t days = 0; days <= 3650; ++days)
+    for (const auto d : {days * 24h + 0s, days * 24h + 1s, days * 24h + 86399s}) {
+      const base::duration exact = d;
+      if (base::from_seconds(exact_seconds(exact)) != exact) FAIL(exact.count());
+    }
+  CHECK(exact_seconds(365 * 24h) == 31536000.0);
+  CHECK(exact_seconds(10ms) == 0.01);
+}
+
 TEST_CASE("sizes count by 1024 with an i and by 1000 without") {
   const std::vector<std::pair<std::string_view, std::uint64_t>> rows{
       {"0", 0},

@@ -103,20 +103,53 @@ TEST_CASE("workers that are not verified are told") {
         "w.yaml:4:70: warning: pools.loaders.tls.verify: anyone can pose as a worker\n");
 }
 
-TEST_CASE("keys of durable batches have no effect in this version, and that is told") {
-  const std::string why =
-      ": has no effect in this version: batches are not made durable, `Prefer: respond-async` is "
-      "not honoured\n";
+TEST_CASE("keys of durable batches have no effect without a state_dir, and that is told") {
+  const std::string why = ": has no effect without `state_dir`: batches are not made durable\n";
+  struct row {
+    std::string parts::*where;
+    std::string text, at;
+  };
+  const std::vector<row> rows{
+      {&parts::top, "retention: {results: 1h}", "1:22: warning: retention.results"},
+      {&parts::top, "retention: {results_bytes: 1GiB}", "1:28: warning: retention.results_bytes"},
+      {&parts::top, "retention: {dead_letters: 1h}", "1:27: warning: retention.dead_letters"},
+      {&parts::top, "backup: {dir: b}", "1:9: warning: backup"},
+      {&parts::routes, "routes: [{name: a, pool: loaders, async: allow}]",
+       "3:42: warning: routes[0].async"},
+      {&parts::routes, "routes: [{name: a, pool: loaders, async_retry: {attempts: 2}}]",
+       "3:48: warning: routes[0].async_retry"},
+      {&parts::routes, "routes: [{name: a, pool: loaders, callback: {allow: [\"http://h\"]}}]",
+       "3:45: warning: routes[0].callback"},
+      {&parts::pools,
+       "pools: {loaders: {workers: [{id: w, url: \"http://h\"}], queue: {durable: {window: 99}}}}",
+       "4:73: warning: pools.loaders.queue.durable"},
+  };
+  for (const auto& r : rows) {
+    INFO(r.text);
+    parts whole;
+    whole.*r.where = r.text;
+    CHECK(warnings(whole) == "w.yaml:" + r.at + why);
+    whole.listeners += "\nstate_dir: ./state";
+    CHECK(warnings(whole).empty());
+  }
+}
+
+TEST_CASE("a state_dir that is empty is none") {
   parts whole;
-  whole.top = "state_dir: ./state";
-  CHECK(warnings(whole) == "w.yaml:1:12: warning: state_dir" + why);
-  whole.top = "state_dir: \"\"";
-  CHECK(warnings(whole).empty());
   whole.routes = "routes: [{name: a, pool: loaders, async: allow}]";
-  CHECK(warnings(whole) == "w.yaml:3:42: warning: routes[0].async" + why);
-  whole.routes = "routes: [{name: a, pool: loaders, async: never}]";
+  whole.top = "state_dir: \"\"";
+  CHECK_THAT(warnings(whole), Catch::Contains("routes[0].async: has no effect without"));
+}
+
+TEST_CASE("what works without a state_dir is not told") {
+  parts whole;
+  for (const char* top : {"state_dir: ./state", "state_dir: \"\"", "retention: {keys: 1h}",
+                          "retention: {}", "limits: {inline_bytes_max: 0, result_bytes_max: 0}"}) {
+    whole.top = top;
+    CHECK(warnings(whole).empty());
+  }
+  whole.routes =
+      "routes: [{name: a, pool: loaders, async: never, idempotency: {on_running: wait}}]";
   CHECK(warnings(whole).empty());
-  CHECK(pool_warnings("queue: {durable: {max_batches: 5}}") ==
-        "w.yaml:4:73: warning: pools.loaders.queue.durable" + why);
   CHECK(pool_warnings("queue: {max_batches: 5}").empty());
 }
