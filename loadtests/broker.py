@@ -1,5 +1,5 @@
-"""RabbitMQ for durable.py: a broker of its own, started from Debian's package in a given folder with
-its own node name, cookie, ports and epmd, its limits raised; gone with the context.
+"""RabbitMQ for durable.py: a broker of its own, started from Debian's package in a given folder,
+with its own node name, cookie, ports and epmd, its limits raised; gone with the context.
 """
 
 import contextlib

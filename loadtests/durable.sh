@@ -5,7 +5,7 @@
 #   --rounds N         more rounds, steadier medians      --only ROW[,ROW]
 #   --start-up N       instead: time to ready and memory with N batches waiting
 #   --disk FOLDER      where both write                   --json FILE     all numbers
-#   --weir PATH        a built weir to measure instead of building one; and others: durable.py --help
+#   --weir PATH        a built weir instead of building one; and others: durable.py --help
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source loadtests/prepare.sh
