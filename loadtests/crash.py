@@ -183,6 +183,7 @@ class Crash:
         end = time.monotonic() + DRAIN
         for batch in sorted(self.books.unended):
             await self._follow(batch, end)
+        await self.weir.waiting(0)  # nor anything that was taken, but whose 202 never arrived
         await harness.until(self._idle, "idle workers")
         self.books.idle()
         self.books.effects_are(self.warehouse.effects())

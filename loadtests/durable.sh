@@ -11,4 +11,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source loadtests/prepare.sh
 
 prepare "rabbitmq-server librabbitmq-dev" "$@"
+/usr/bin/python3 loadtests/publisher_test.py
 exec /usr/bin/python3 loadtests/durable.py "$@"
