@@ -54,16 +54,34 @@ class Bench:
         both = {0, 1}
         self.server_cpus, self.load_cpus = (both, both) if options.spread else ({0}, {1})
         self.count = 0
+        self.stack = contextlib.ExitStack()
         machine.raise_limits()
 
     def __enter__(self):
         disk = os.path.abspath(self.options.disk)
         os.makedirs(disk, exist_ok=True)
         self.folder = tempfile.mkdtemp(prefix="weir-durable-", dir=disk)
+        self.stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        try:
+            self.spare = self.worker(self.stack)
+        except BaseException:
+            self.stack.close()
+            raise
         return self
 
     def __exit__(self, *_):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.stack.close()
+
+    def worker(self, stack):
+        """The port of a fast worker that lives as long as the stack."""
+        worker = machine.Process([self.program("worker"), "--slots", 64], self.load_cpus,
+                                 self.folder, log="worker.log", pipe=True)
+        stack.callback(worker.stop)
+        return int(worker.line())
+
+    def weir(self, folder, workers=()):
+        return durable_weir.Weir(self.options.weir, folder, self.server_cpus, self.spare, workers,
+                                 self.options.threads)
 
     @contextlib.contextmanager
     def place(self, name):
@@ -118,9 +136,7 @@ def by_rabbitmq(bench, variant, body):
 
 def by_weir(bench, body, workers=()):
     """Accepted with nobody to dispatch to, or while workers take what was accepted."""
-    with bench.place("weir") as folder, \
-            durable_weir.Weir(bench.options.weir, folder, bench.server_cpus,
-                              [port for _, port in workers], bench.options.threads) as weir:
+    with bench.place("weir") as folder, bench.weir(folder, workers) as weir:
         warm = bench.post(weir, body, seconds=WARM_UP)
         before, began = machine.usage(weir.pid), time.monotonic()
         result = bench.post(weir, body, seconds=bench.seconds)
@@ -135,7 +151,7 @@ def by_weir(bench, body, workers=()):
 
 
 def served(workers):
-    return sum(json.loads(durable_weir.fetch(port, "/stats")[1])["served"] for _, port in workers)
+    return sum(json.loads(durable_weir.fetch(port, "/stats")[1])["served"] for port in workers)
 
 
 def check_books(weir, everything, workers):
@@ -160,13 +176,7 @@ def accepted(body):
 def dispatched(body):
     def measure(bench, _):
         with contextlib.ExitStack() as stack:
-            workers = []
-            for _ in range(2):
-                worker = machine.Process([bench.program("worker"), "--slots", 64], bench.load_cpus,
-                                         bench.folder, log="worker.log", pipe=True)
-                stack.callback(worker.stop)
-                workers.append((worker, int(worker.line())))
-            return by_weir(bench, body, workers)
+            return by_weir(bench, body, [bench.worker(stack) for _ in range(2)])
     return measure
 
 
@@ -191,9 +201,7 @@ def all_rows():
 # --- start-up ------------------------------------------------------------------------------------
 def start_up(bench, count):
     """Fills a state_dir through weir itself, kills weir, and looks at the next start."""
-    with bench.place("weir") as folder, \
-            durable_weir.Weir(bench.options.weir, folder, bench.server_cpus,
-                              threads=bench.options.threads) as weir:
+    with bench.place("weir") as folder, bench.weir(folder) as weir:
         began = time.monotonic()
         bench.post(weir, KIB, count=count, limit=850)
         print(f"{count:,} batches of 1 KiB in {time.monotonic() - began:.1f} s", flush=True)

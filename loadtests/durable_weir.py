@@ -17,6 +17,7 @@ access_log: {{file: access.log}}
 listeners: [{{name: front, bind: "127.0.0.1:0"}}]
 admin: {{bind: "127.0.0.1:0"}}
 routes:
+  - {{name: spare, path: /spare, pool: spare}}
   - {{name: all, pool: loaders, async: allow}}
 pools:
   loaders:
@@ -27,6 +28,9 @@ pools:
     queue:
       max_batches: 100000
       durable: {{max_batches: 5000000, max_bytes: 1TiB}}
+  spare:  # weir is ready when it has a worker for anything
+    workers: [{{id: spare, url: "http://127.0.0.1:{spare}", slots: 1}}]
+    health_check: {{path: /healthz, interval: 2s}}
 """
 
 
@@ -43,9 +47,10 @@ def fetch(port, path):
 
 class Weir:
     """`port` takes batches, `admin` questions. Without worker ports the pool has one worker whose
-    port nobody listens on, so that everything accepted waits."""
+    port nobody listens on, so that everything accepted waits. `spare`: the port of a worker that
+    gets nothing."""
 
-    def __init__(self, binary, folder, cpus, workers=(), threads="auto"):
+    def __init__(self, binary, folder, cpus, spare, workers=(), threads="auto"):
         self.binary = os.path.abspath(binary)
         self.folder = folder
         self.cpus = cpus
@@ -58,7 +63,7 @@ class Weir:
         lines = [f"      - {{id: w{i}, url: 'http://127.0.0.1:{port}', slots: 64}}"
                  for i, port in enumerate(ports)]
         with open(os.path.join(folder, "weir.yaml"), "w", encoding="ascii") as file:
-            file.write(CONFIG.format(threads=threads, workers="\n".join(lines)))
+            file.write(CONFIG.format(threads=threads, spare=spare, workers="\n".join(lines)))
 
     def __enter__(self):
         try:
@@ -101,8 +106,8 @@ class Weir:
 
     def waiting(self):
         """Batches that are in the pool's memory or on disk."""
-        pool = json.loads(self.ask("/v1/pools")[1])["pools"][0]
-        return pool["waiting"]
+        pools = json.loads(self.ask("/v1/pools")[1])["pools"]
+        return next(pool["waiting"] for pool in pools if pool["name"] == "loaders")
 
     def most_memory(self):
         """The most resident bytes so far."""
