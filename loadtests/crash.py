@@ -183,12 +183,19 @@ class Crash:
         end = time.monotonic() + DRAIN
         for batch in sorted(self.books.unended):
             await self._follow(batch, end)
-        await self.weir.waiting(0)  # nor anything that was taken, but whose 202 never arrived
-        await harness.until(self._idle, "idle workers")
+        await self._comes_to_rest()
         self.books.idle()
         self.books.effects_are(self.warehouse.effects())
         await self.kill()
         self.script.draw_faults(True)
+
+    async def _comes_to_rest(self):
+        """Nor is anything left that was taken, but whose 202 never arrived."""
+        try:
+            await self.weir.waiting(0)
+            await harness.until(self._idle, "idle workers")
+        except AssertionError as late:
+            self.books.wrong(f"{late}: {await self.weir.pool()}\n{self.weir.tail()}")
 
     async def _follow(self, batch, end):
         target = f"/_weir/batches/{batch}"

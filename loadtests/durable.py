@@ -280,12 +280,27 @@ def medians(summary):
         yield f"    {name:16} {told or 'not measured'}"
 
 
+def sync_times(disk, size=64 * KIB, count=200):
+    """What the disk itself takes for a durable write: milliseconds, the median and the 99th
+    percentile. With one batch a connection no server can commit a group faster."""
+    took = []
+    with tempfile.NamedTemporaryFile(dir=disk) as file:
+        for _ in range(count):
+            os.write(file.fileno(), os.urandom(size))
+            began = time.monotonic()
+            os.fdatasync(file.fileno())
+            took.append((time.monotonic() - began) * 1000)
+    took.sort()
+    return {"p50": round(took[count // 2], 2), "p99": round(took[count * 99 // 100], 2)}
+
+
 def machine_told(disk):
     found = compare.machine_told()
     for name in ("haproxy", "nginx"):
         found.pop(name)
     found["rabbitmq"] = proxies.version_of(
         ["dpkg-query", "-W", "-f=${Version}", "rabbitmq-server"], r"\S+")
+    found["fdatasync_ms"] = sync_times(disk)
     found["disk"] = proxies.version_of(["df", "--output=source,fstype", disk], r"/\S+ +\S+")
     return found
 
