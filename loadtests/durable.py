@@ -209,19 +209,24 @@ def start_up(bench, count):
 
 
 def one_start(weir, count, end):
+    """Ready is when /readyz says so; known, when the pool counts all that waits."""
     machine.until(lambda: weir.waiting() == count, f"{count} waiting batches")
+    most_before = weir.most_memory()
     end()
     os.sync()
+    began = time.monotonic()
     weir.start()
     found = {"after": end.__name__, "ready_s": round(weir.took, 2),
-             "rss_mib": mib(machine.memory(weir.pid)["rss"]), "waiting": weir.waiting()}
+             "ready_rss_mib": mib(machine.memory(weir.pid)["rss"])}
+    machine.until(lambda: weir.waiting() == count, f"{count} waiting batches")
+    found["known_s"] = round(time.monotonic() - began, 2)
     time.sleep(10)
-    found |= {"rss_mib_10s": mib(machine.memory(weir.pid)["rss"]),
-              "rss_mib_most": mib(weir.most_memory())}
+    found |= {"later_rss_mib": mib(machine.memory(weir.pid)["rss"]),
+              "most_rss_mib": mib(weir.most_memory()), "most_rss_before_mib": mib(most_before)}
     print(json.dumps(found), flush=True)
-    found["passed"] = (found["ready_s"] <= 5 and found["rss_mib_most"] <= 300
-                       and found["waiting"] == count)
-    print(f"  {'pass' if found['passed'] else 'MISS'}  ready within 5 s, at most 300 MiB")
+    found["passed"] = found["known_s"] <= 5 and found["most_rss_mib"] <= 300
+    print(f"  {'pass' if found['passed'] else 'MISS'}  ready, with all of them, within 5 s; at most "
+          "300 MiB", flush=True)
     return found
 
 
