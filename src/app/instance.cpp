@@ -57,7 +57,7 @@ base::result<void, std::string> instance::start() {
   const config::limits& l = settings_.limits;
   const proxy::relay_sizes relays{l.relay_buffer_bytes, l.relay_pipes_max / threads, &body_files_};
   front_ = std::make_unique<app::front>(threads, access_.get(), relays);
-  auto state = state_dir::open(settings_, *front_, body_files_);
+  auto state = state_dir::open(io_, settings_, *front_, body_files_);
   if (!state) return state.error();
   state_ = std::move(*state);
   if (state_->room()) front_->serve_durable(*state_->room());
