@@ -17,6 +17,7 @@
 #include "admin/backend.hpp"
 #include "admin/guard.hpp"
 #include "admin/server.hpp"
+#include "app/callbacks.hpp"
 #include "app/crew.hpp"
 #include "app/front.hpp"
 #include "app/journal.hpp"
@@ -101,6 +102,7 @@ class instance final : public admin::backend {
   proxy::listener_ptr listener_plan(const config::listener& l, prepared& p,
                                     std::shared_ptr<std::atomic<std::uint64_t>> connections) const;
   void publish();
+  base::result<void, std::string> open_state();
   std::uint32_t connections_max();
   void tell_reload(const admin::answer<admin::change_report>& how, std::string_view why);
   void read_then(admin::plan_request wanted, std::function<void(config::outcome)> then);
@@ -133,6 +135,7 @@ class instance final : public admin::backend {
   std::unique_ptr<app::state_dir> state_;
   net::resolver names_;
   tls_client hook_tls_;
+  std::unique_ptr<app::callbacks> callbacks_;   // null: no state_dir
   std::unique_ptr<probe::runner> probes_;
   app::crews crews_;
   std::uint64_t next_crew_ = 0;

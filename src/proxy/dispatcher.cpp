@@ -167,10 +167,10 @@ net::task<bool> dispatcher::open_body(run& r, const store::batch& what) {
   }
   const store::failure why = opened.error();
   r.tools->room.leave(r.order);
-  r.tools->engine.give_up(r.order.id, "damaged", why.detail, hall_.wall_ms(),
-                          !what.callback.empty(),
-                          [room = &r.tools->room, id = r.order.id](store::outcome<void>) {
-                            room->tell(id);
+  const bool tells = !what.callback.empty();
+  r.tools->engine.give_up(r.order.id, "damaged", why.detail, hall_.wall_ms(), tells,
+                          [room = &r.tools->room, id = r.order.id, tells](store::outcome<void>) {
+                            room->given_up(id, tells);
                           });
   co_return false;
 }
