@@ -36,6 +36,15 @@ constexpr route table[] = {
     {"POST", "/v1/pools/*/pause", need::change, false, pause_pool},
     {"POST", "/v1/pools/*/resume", need::change, false, resume_pool},
     {"POST", "/v1/pools/*/scale/test", need::change, false, test_scale},
+    {"GET", "/v1/batches", need::read, false, read_batches},
+    {"POST", "/v1/batches/cancel", need::change, false, cancel_batches},
+    {"POST", "/v1/batches/requeue", need::change, false, requeue_batches},
+    {"POST", "/v1/batches/drop", need::change, false, drop_batches},
+    {"GET", "/v1/batches/*", need::read, false, read_batch},
+    {"POST", "/v1/batches/*/cancel", need::change, false, cancel_batch},
+    {"POST", "/v1/batches/*/requeue", need::change, false, requeue_batch},
+    {"POST", "/v1/batches/*/drop", need::change, false, drop_batch},
+    {"POST", "/v1/backup", need::change, false, back_up},
 };
 
 // The names that the stars of `pattern` stand for; nothing when the path is another one.

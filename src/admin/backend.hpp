@@ -120,6 +120,19 @@ struct plan_request {
   std::string file;                 // what messages call the text; empty: as that file
 };
 
+// Asynchronous batches; empty members stand for all.
+struct batch_filter {
+  std::string state, pool, tenant;
+  std::int64_t after = 0;           // the `next` of the page before
+  std::uint64_t limit = 100;
+};
+enum class batch_change : std::uint8_t {
+  cancel,    // one that waits or runs
+  requeue,   // a dead letter waits again, with all its attempts
+  drop,      // one that has ended is forgotten, its result too
+};
+std::string_view name(batch_change) noexcept;
+
 struct register_request {
   std::string pool, id;
   config::url url;                  // already checked by the server when its host is an address; a
@@ -157,6 +170,16 @@ class backend {
   virtual void reload(done<change_report>) = 0;
   // What taking this would change. Changes nothing.
   virtual void plan(plan_request, done<change_report>) = 0;
+
+  // --- asynchronous batches --------------------------------------------------------------------
+  // Lines of JSON: {"batches":[…],"next":N or null}, and one batch with its history.
+  virtual void batches(batch_filter, done<std::string>) = 0;
+  virtual void batch(std::string id, done<std::string>) = 0;
+  virtual void change_batch(batch_change, std::string id, done<change_report>) = 0;
+  // All that match, whose state must be one that the change is for.
+  virtual void change_batches(batch_change, batch_filter, done<change_report>) = 0;
+  // A consistent copy of the state into a folder of weir's machine, while it runs.
+  virtual void back_up(std::string folder, done<change_report>) = 0;
 
   // --- workers and pools ---------------------------------------------------------------------
   virtual answer<lease> register_worker(const register_request&) = 0;

@@ -63,6 +63,17 @@ void pause_pool(const call&);
 void resume_pool(const call&);
 void test_scale(const call&);
 
+// --- asynchronous batches (batches.cpp) --------------------------------------------------------
+void read_batches(const call&);
+void read_batch(const call&);
+void cancel_batch(const call&);
+void requeue_batch(const call&);
+void drop_batch(const call&);
+void requeue_batches(const call&);
+void drop_batches(const call&);
+void cancel_batches(const call&);
+void back_up(const call&);
+
 // What a backend's failure becomes.
 api_response to_response(const failure&);
 

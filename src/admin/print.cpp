@@ -252,6 +252,49 @@ std::string print_queue(std::string_view raw) {
   });
 }
 
+std::string print_batches(std::string_view raw) {
+  return with_parsed(raw, [](const json::value& v) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& b : items(v, "batches"))
+      rows.push_back({text(b, "id"), text(b, "state"), text(b, "pool"), text(b, "tenant"),
+                      text(b, "attempts"), text(b, "body_bytes"),
+                      utc_time(number(b, "created_unix_ms")),
+                      utc_time(number(b, "changed_unix_ms"))});
+    const bool more = !at(v, "next").is_null();
+    return format_table({{"BATCH"}, {"STATE"}, {"POOL"}, {"TENANT"}, {"ATTEMPTS", true},
+                         {"BYTES", true}, {"TAKEN (UTC)"}, {"SINCE (UTC)"}},
+                        std::move(rows)) +
+           (more ? "there are more; --limit, --state, --pool and --tenant choose\n" : "");
+  });
+}
+
+std::string print_batch(std::string_view raw) {
+  return with_parsed(raw, [](const json::value& v) {
+    std::string out =
+        printable(fmt::format("{} is {} since {} UTC", text(v, "id"), text(v, "state"),
+                              utc_time(number(v, "changed_unix_ms")))) +
+        "\n";
+    out += printable(fmt::format("{} {}, {} bytes, pool {}, route {}, tenant {}", text(v, "method"),
+                                 text(v, "target"), text(v, "body_bytes"), text(v, "pool"),
+                                 text(v, "route"), text(v, "tenant"))) +
+           "\n";
+    if (!at(v, "position").is_null())
+      out += printable(fmt::format("about {} batches are before it, it starts in {}",
+                                   text(v, "position"), start_words(v))) +
+             "\n";
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& h : items(v, "history")) {
+      const bool ended = !at(h, "ended_unix_ms").is_null();
+      rows.push_back({text(h, "attempt"), text(h, "worker"), utc_time(number(h, "began_unix_ms")),
+                      ended ? utc_time(number(h, "ended_unix_ms")) : "-",
+                      ended ? text(h, "outcome") : "runs", text(h, "detail")});
+    }
+    return out + format_table({{"ATTEMPT", true}, {"WORKER"}, {"BEGAN (UTC)"}, {"ENDED (UTC)"},
+                               {"OUTCOME"}, {"DETAIL"}},
+                              std::move(rows));
+  });
+}
+
 std::string print_explain(std::string_view raw) {
   return with_parsed(raw, [](const json::value& v) {
     std::string out;

@@ -20,6 +20,7 @@ crew* instance::find(std::string_view pool) {
 
 admin::readiness instance::ready() {
   if (draining_) return {false, "shutting down"};
+  if (!state_->ready()) return {false, "what waits in state_dir is being counted"};
   for (const auto& [pool_name, c] : crews_) {
     const auto serves = [](core::pool& p, instant) { return p.can_serve(); };
     if (!c->retiring() && c->gate()->with(net::loop::read_clock(), serves)) return {true, {}};
@@ -174,6 +175,7 @@ void instance::collect(telemetry::sink& out) {
   };
   kept("memory", replay_->used);
   kept("disk", replay_->on_disk);
+  state_->collect(out);
   for (const auto& [pool_name, c] : crews_) c->collect(out);
 }
 

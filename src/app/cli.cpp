@@ -15,6 +15,7 @@
 #include "config/nearest.hpp"
 #include "config/reader.hpp"
 #include "config/schema.hpp"
+#include "store/restore.hpp"
 
 namespace weir::app {
 namespace {
@@ -37,8 +38,9 @@ int print_schema() {
 // Options of the verbs that talk to a running weir, and what each of them may take.
 struct arguments {
   remote_options remote;
-  std::string config, subject, worker;
-  bool wait = false;
+  batch_choice which;
+  std::string config, subject, worker, folder, state_dir;
+  bool wait = false, all = false;
 };
 
 // Not by CLI11: it takes the environment's values anew for each command there is.
@@ -78,6 +80,91 @@ void add_pool_verbs(CLI::App& app, arguments& a, int& status) {
   test->callback([&] { status = remote_test_hooks(a.remote, a.subject); });
 }
 
+void add_choice(CLI::App* sub, arguments& a) {
+  sub->add_option("--pool", a.which.pool, "only this pool's");
+  sub->add_option("--tenant", a.which.tenant, "only this tenant's");
+  sub->add_option("--state", a.which.state,
+                  "queued, running, succeeded, failed, cancelled or damaged");
+}
+
+void add_batch_verbs(CLI::App& app, arguments& a, int& status) {
+  CLI::App* batches = app.add_subcommand("batches", "asynchronous batches and dead letters");
+  batches->require_subcommand(1);
+  CLI::App* list = remote_verb(*batches, a, "ls", "list them, the oldest first");
+  add_choice(list, a);
+  list->add_option("--limit", a.which.limit, "at most so many")->capture_default_str();
+  list->callback([&] { status = remote_batches(a.remote, a.which); });
+  CLI::App* show = remote_verb(*batches, a, "show", "one batch, with the reason of every attempt");
+  show->add_option("id", a.which.id, "its id")->required();
+  show->callback([&] { status = remote_batch(a.remote, a.which.id); });
+  struct verb {
+    const char* name;
+    const char* help;
+  };
+  for (const verb v : {verb{"cancel", "cancel one that waits or runs, or all that match"},
+                       verb{"requeue", "let a dead letter wait again, or all that match"},
+                       verb{"drop", "forget one that has ended, or all that match"}}) {
+    CLI::App* sub = remote_verb(*batches, a, v.name, v.help);
+    CLI::Option* id = sub->add_option("id", a.which.id, "its id");
+    sub->add_flag("--all", a.all, "all that match --pool, --tenant and --state")->excludes(id);
+    add_choice(sub, a);
+    sub->callback([&, name = v.name] {
+      if (a.which.id.empty() && !a.all)
+        throw CLI::ValidationError(std::string("batches ") + name,
+                                   "expected a batch's id, or --all");
+      status = remote_change_batches(a.remote, name, a.which);
+    });
+  }
+}
+
+int restore(const std::string& from, const std::string& state_dir) {
+  std::fprintf(stderr, "checking %s ...\n", from.c_str());
+  const auto done = store::restore(from, state_dir);
+  if (!done) {
+    std::fprintf(stderr, "weir: %s\n", done.error().detail.c_str());
+    return failed;
+  }
+  const store::store_counts& n = done->counts;
+  std::printf("restored to %s: %llu waiting, %llu succeeded, %llu dead letters, %llu cancelled; "
+              "the copy was taken at %lld ms since 1970\n",
+              state_dir.c_str(), static_cast<unsigned long long>(n.queued + n.running),
+              static_cast<unsigned long long>(n.succeeded),
+              static_cast<unsigned long long>(n.failed),
+              static_cast<unsigned long long>(n.cancelled),
+              static_cast<long long>(done->taken_at));
+  return 0;
+}
+
+// The state_dir comes from the configuration, or is named.
+int restore_for(const arguments& a) {
+  if (!a.state_dir.empty()) return restore(a.folder, a.state_dir);
+  const config::outcome read = config::read_file(a.config);
+  if (!read.ok()) {
+    std::fputs(read.text().c_str(), stderr);
+    return failed;
+  }
+  if (!read.settings.state_dir.empty()) return restore(a.folder, read.settings.state_dir);
+  std::fprintf(stderr, "weir: %s has no state_dir to restore to\n", a.config.c_str());
+  return failed;
+}
+
+void add_backup_verbs(CLI::App& app, arguments& a, int& status) {
+  CLI::App* backup = remote_verb(app, a, "backup",
+                                 "copy the state of the running weir, which goes on meanwhile");
+  backup->add_option("dir", a.folder, "folder for the copy, missing or empty")->required();
+  backup->callback([&] { status = remote_backup(a.remote, a.folder); });
+  CLI::App* back = app.add_subcommand("restore", "make a state_dir out of a copy; weir is stopped");
+  back->add_option("dir", a.folder, "the copy")->required();
+  CLI::Option* config = back->add_option("--config,-c", a.config, "whose state_dir it becomes");
+  CLI::Option* named = back->add_option("--state-dir", a.state_dir, "the state_dir itself");
+  config->excludes(named);
+  back->callback([&] {
+    if (a.config.empty() && a.state_dir.empty())
+      throw CLI::ValidationError("restore", "expected --config FILE or --state-dir DIR");
+    status = restore_for(a);
+  });
+}
+
 void add_verbs(CLI::App& app, arguments& a, int& status) {
   file_verb(app, a, "serve", "run weir")->callback([&] { status = serve(a.config); });
   file_verb(app, a, "check", "check a configuration")->callback([&] { status = check(a.config); });
@@ -114,6 +201,8 @@ void add_verbs(CLI::App& app, arguments& a, int& status) {
   undrain->add_option("worker", a.worker, "POOL/WORKER")->required();
   undrain->callback([&] { status = remote_undrain(a.remote, a.worker); });
   add_pool_verbs(app, a, status);
+  add_batch_verbs(app, a, status);
+  add_backup_verbs(app, a, status);
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {

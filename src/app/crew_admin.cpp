@@ -188,6 +188,7 @@ void crew::collect(telemetry::sink& out) const {
   };
   hits("queue.max_batches", v.refused_batches);
   hits("queue.max_bytes", v.refused_bytes);
+  hits("queue.durable", v.refused_durable);
   hits("workers_max", v.refused_workers);
   hits("queue.max_tenants", v.tenants_folded);
   hits("retry_budget", v.retries_denied);

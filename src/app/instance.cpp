@@ -80,7 +80,7 @@ base::result<void, std::string> instance::start() {
 }
 
 base::result<void, std::string> instance::open_state() {
-  auto state = state_dir::open(settings_, *front_, body_files_, [this] {
+  auto state = state_dir::open(io_, settings_, *front_, body_files_, [this] {
     boost::asio::post(io_, [this] {
       if (callbacks_) callbacks_->look();
     });

@@ -69,6 +69,23 @@ class instance final : public admin::backend {
   admin::answer<void> pause(std::string_view pool) override;
   admin::answer<void> resume(std::string_view pool) override;
   void test_scale(std::string_view pool, admin::done<admin::change_report> told) override;
+  void batches(admin::batch_filter filter, admin::done<std::string> told) override {
+    state_->batches(filter, std::move(told));
+  }
+  void batch(std::string id, admin::done<std::string> told) override {
+    state_->batch(id, std::move(told));
+  }
+  void change_batch(admin::batch_change what, std::string id,
+                    admin::done<admin::change_report> told) override {
+    state_->change(what, id, std::move(told));
+  }
+  void change_batches(admin::batch_change what, admin::batch_filter filter,
+                      admin::done<admin::change_report> told) override {
+    state_->change_all(what, std::move(filter), std::move(told));
+  }
+  void back_up(std::string folder, admin::done<admin::change_report> told) override {
+    state_->back_up(std::move(folder), std::move(told));
+  }
 
  private:
   struct open_listener {

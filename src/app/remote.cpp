@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <thread>
 
@@ -21,6 +22,7 @@ using namespace std::chrono_literals;
 using printer = std::string (*)(std::string_view);
 
 constexpr int failed = 1, usage_error = 2;
+constexpr base::duration long_work = 2h;   // of copies, and of changes to many batches
 constexpr auto poll_interval = 500ms;   // of drain --wait
 
 int complain(const std::string& what) {
@@ -50,7 +52,8 @@ std::optional<std::string> token_of(const remote_options& o, std::string& why) {
   return std::nullopt;
 }
 
-reply ask(const remote_options& o, std::string method, std::string target, std::string body = {}) {
+reply ask(const remote_options& o, std::string method, std::string target, std::string body = {},
+          base::duration timeout = 30s) {
   if (!admin::valid_admin_url(o.admin))
     return mishap{(config::holds_credentials(o.admin) ? "what was given" : "'" + o.admin + "'") +
                       " is no admin address, expected http://HOST:PORT or unix:/PATH",
@@ -64,6 +67,7 @@ reply ask(const remote_options& o, std::string method, std::string target, std::
   r.target = std::move(target);
   r.body = std::move(body);
   r.token = *token;
+  r.timeout = timeout;
   auto got = admin::send(r);
   if (!got) return mishap{got.error()};
   return std::move(*got);
@@ -93,6 +97,17 @@ int print(const remote_options& o, const reply& got, printer as_text) {
 
 std::string with_pool(std::string target, const std::string& pool) {
   return pool.empty() ? target : target + "?pool=" + admin::encode_component(pool);
+}
+
+std::string query_of(const batch_choice& which) {
+  std::string query = "?limit=" + std::to_string(which.limit);
+  const auto add = [&](const char* key, const std::string& value) {
+    if (!value.empty()) query += std::string("&") + key + "=" + admin::encode_component(value);
+  };
+  add("state", which.state);
+  add("pool", which.pool);
+  add("tenant", which.tenant);
+  return query;
 }
 
 // "/v1/pools/P/workers/W" of "P/W"; empty when it is not of that form.
@@ -137,6 +152,30 @@ int wait_until_empty(const remote_options& o, const std::string& worker) {
 
 int remote_status(const remote_options& o) {
   return print(o, ask(o, "GET", "/v1/status"), admin::print_status);
+}
+
+int remote_batches(const remote_options& o, const batch_choice& which) {
+  return print(o, ask(o, "GET", "/v1/batches" + query_of(which)), admin::print_batches);
+}
+
+int remote_batch(const remote_options& o, const std::string& id) {
+  return print(o, ask(o, "GET", "/v1/batches/" + admin::encode_component(id)),
+               admin::print_batch);
+}
+
+int remote_change_batches(const remote_options& o, const std::string& verb,
+                          const batch_choice& which) {
+  const std::string target =
+      which.id.empty() ? "/v1/batches/" + verb + query_of(which)
+                       : "/v1/batches/" + admin::encode_component(which.id) + "/" + verb;
+  return print(o, ask(o, "POST", target, "{}", long_work), admin::print_report);
+}
+
+int remote_backup(const remote_options& o, const std::string& folder) {
+  const std::string path = std::filesystem::absolute(folder).lexically_normal();
+  std::fprintf(stderr, "copying the state to %s ...\n", path.c_str());
+  const std::string body = boost::json::serialize(boost::json::object{{"dir", path}});
+  return print(o, ask(o, "POST", "/v1/backup", body, long_work), admin::print_report);
 }
 
 int remote_workers(const remote_options& o, const std::string& pool) {

@@ -14,6 +14,17 @@ struct remote_options {
 
 // Each returns the exit status.
 int remote_status(const remote_options& o);
+// Which asynchronous batches; empty members stand for all.
+struct batch_choice {
+  std::string id, state, pool, tenant;
+  unsigned limit = 100;
+};
+int remote_batches(const remote_options& o, const batch_choice& which);
+int remote_batch(const remote_options& o, const std::string& id);
+// `verb`: cancel, requeue or drop; one batch, or with an empty id all that match.
+int remote_change_batches(const remote_options& o, const std::string& verb,
+                          const batch_choice& which);
+int remote_backup(const remote_options& o, const std::string& folder);
 int remote_workers(const remote_options& o, const std::string& pool);
 int remote_queue(const remote_options& o, const std::string& pool);
 int remote_events(const remote_options& o);

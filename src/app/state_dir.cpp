@@ -1,7 +1,11 @@
 #include "app/state_dir.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "telemetry/log.hpp"
 
@@ -19,7 +23,7 @@ store::unix_ms in_ms(base::duration d) {
 }  // namespace
 
 base::result<std::unique_ptr<state_dir>, std::string> state_dir::open(
-    const config::settings& s, app::front& f, net::offload& files,
+    boost::asio::io_context& io, const config::settings& s, app::front& f, net::offload& files,
     std::function<void()> callback_due) {
   store::local_settings wanted;
   wanted.folder = s.state_dir;
@@ -27,12 +31,14 @@ base::result<std::unique_ptr<state_dir>, std::string> state_dir::open(
   auto opened = store::local_engine::open(wanted);
   if (!opened) return "state_dir " + s.state_dir + ": " + opened.error().detail;
   return std::unique_ptr<state_dir>(
-      new state_dir(std::move(*opened), !s.state_dir.empty(), f, files, std::move(callback_due)));
+      new state_dir(io, std::move(*opened), !s.state_dir.empty(), f, files,
+                    std::move(callback_due)));
 }
 
-state_dir::state_dir(std::unique_ptr<store::local_engine> engine, bool on_disk, app::front& f,
-                     net::offload& files, std::function<void()> callback_due)
-    : engine_(std::move(engine)) {
+state_dir::state_dir(boost::asio::io_context& io, std::unique_ptr<store::local_engine> engine,
+                     bool on_disk, app::front& f, net::offload& files,
+                     std::function<void()> callback_due)
+    : io_(io), files_(files), engine_(std::move(engine)) {
   if (!on_disk) return;
   proxy::backroom::outlets out;
   out.run = [&f](unsigned loop, proxy::run_order o) {
@@ -53,20 +59,74 @@ state_dir::~state_dir() { engine_.reset(); }
 void state_dir::publish(proxy::plan_ptr plan, const config::settings& s) {
   keep_ = {in_ms(s.retention.results), s.retention.results_bytes,
            in_ms(s.retention.dead_letters), in_ms(s.retention.keys)};
+  if (backup_ != s.backup) next_copy_ = base::never;
+  backup_ = s.backup;
   if (room_) room_->publish(std::move(plan));
 }
 
 void state_dir::tick(base::instant now) {
-  if (now < next_sweep_) return;
-  next_sweep_ = base::after(now, sweep_interval);
-  sweep(now);
+  if (now >= next_sweep_) {
+    next_sweep_ = base::after(now, sweep_interval);
+    sweep();
+    count();
+  }
+  copy_on_schedule(now);
 }
 
-void state_dir::sweep(base::instant) {
-  engine_->sweep(keep_, wall_ms(), [](store::outcome<store::swept> done) {
+// As long as a round finds all that it may take, the next one follows.
+void state_dir::sweep() {
+  if (std::exchange(sweeping_, true)) return;
+  engine_->sweep(keep_, wall_ms(), home<store::swept>([this](store::outcome<store::swept> done) {
+    sweeping_ = false;
+    if (done && done->batches + done->keys > 0) return sweep();
     if (done || done.error().what == store::trouble::closed) return;
     telemetry::log(telemetry::level::warning, "retention could not be carried out",
                    {{"detail", done.error().detail}});
+  }));
+}
+
+void state_dir::count() {
+  engine_->count(home<store::store_counts>([this](store::outcome<store::store_counts> n) {
+    if (n) counts_ = *n;
+  }));
+}
+
+// The first one an interval after the start: a weir that is started again and again makes none.
+void state_dir::copy_on_schedule(base::instant now) {
+  if (!backup_ || !room_) return;
+  if (next_copy_ == base::never) next_copy_ = base::after(now, backup_->interval);
+  if (now < next_copy_ || copying_) return;
+  next_copy_ = base::after(now, backup_->interval);
+  copying_ = true;
+  const std::string dir = backup_->dir;
+  const std::string folder = dir + "/weir-" + std::to_string(wall_ms());
+  std::error_code failed;
+  std::filesystem::create_directories(dir, failed);   // what fails here fails below, with a reason
+  engine_->back_up(folder, home<void>([this, dir, folder, keep = backup_->keep](
+                                          store::outcome<void> done) {
+    copying_ = false;
+    if (done) {
+      last_copy_unix_ms_ = wall_ms();
+      telemetry::log(telemetry::level::info, "backup made", {{"folder", folder}});
+      return remove_old_copies(dir, keep);
+    }
+    ++copies_failed_;
+    telemetry::log(telemetry::level::error, "backup failed",
+                   {{"folder", folder}, {"detail", done.error().detail}});
+  }));
+}
+
+// Their names are times of one length: the order of names is theirs.
+void state_dir::remove_old_copies(const std::string& dir, std::size_t keep) {
+  files_.post([dir, keep] {
+    std::error_code failed;
+    std::vector<std::filesystem::path> copies;
+    for (const auto& one : std::filesystem::directory_iterator(dir, failed))
+      if (one.path().filename().string().starts_with("weir-")) copies.push_back(one.path());
+    std::ranges::sort(copies);
+    if (copies.size() <= keep) return;
+    for (const auto& old : std::span(copies).first(copies.size() - keep))
+      std::filesystem::remove_all(old, failed);
   });
 }
 

@@ -45,6 +45,7 @@ void backroom::publish(plan_ptr p) {
   engine_.lanes([this](store::outcome<std::vector<store::lane_state>> lanes) {
     if (!lanes) return;   // closing; a disk that cannot be read shows at the next batch
     for (const store::lane_state& lane : *lanes) restore(lane);
+    restored_.store(true, std::memory_order_relaxed);
   });
 }
 
@@ -286,7 +287,14 @@ void backroom::put_back(const run_order& o, base::duration delay) {
     entries_.erase(e);
   }
   o.gate->cancel(o.grant.batch, now());
-  admit(std::move(again), coming::again, delay);
+  // By way of the engine's thread, on which all admissions are; a store that fails knows less of
+  // the batch than is known here.
+  engine_.find(again.id, false, [this, again, delay](store::outcome<store::batch> b) {
+    const bool gone = b ? !store::is_open(b->state)
+                        : b.error().what == store::trouble::not_found ||
+                              b.error().what == store::trouble::closed;
+    if (!gone) admit(b ? std::move(*b) : again, coming::again, delay);
+  });
 }
 
 void backroom::leave(const run_order& o) {

@@ -6,6 +6,7 @@
 // one before it is durable.
 #pragma once
 
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -53,6 +54,8 @@ class backroom {
   // From now on these routes and pools serve. Lanes of the store that none served so far are taken
   // up. The control thread, at the start and after each reload.
   void publish(plan_ptr p);
+  // What waited in the store at the start is known to the pools.
+  bool restored() const noexcept { return restored_.load(std::memory_order_relaxed); }
   // No batch begins an attempt any more; those under way go on.
   void stop();
 
@@ -132,6 +135,7 @@ class backroom {
   std::unordered_set<std::uint32_t> lanes_;              // that a pool knows of
   std::uint64_t next_ = 1;
   bool stopped_ = false;
+  std::atomic<bool> restored_{false};
 };
 
 }  // namespace weir::proxy

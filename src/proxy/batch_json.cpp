@@ -81,6 +81,22 @@ std::string accepted_json(const store::batch_id& id) {
   return out += '\n';
 }
 
+std::string batch_lines_json(std::span<const store::batch_line> lines, bool more) {
+  std::string out = "{\"batches\":[";
+  for (const store::batch_line& b : lines) {
+    if (&b != lines.data()) out += ',';
+    const auto hex = hex_of(b.id);
+    object o(out);
+    o.text("id", view(hex)).text("state", name(b.state)).text("pool", b.pool);
+    o.text("route", b.route).text("tenant", b.tenant).whole("attempts", b.attempts);
+    o.whole("created_unix_ms", b.created).whole("changed_unix_ms", b.changed);
+    o.whole("body_bytes", static_cast<std::int64_t>(b.body_bytes));
+  }
+  out += "],\"next\":";
+  out += more ? std::to_string(lines.back().seq) : "null";
+  return out += "}\n";
+}
+
 std::string batch_json(const store::batch& b, std::span<const store::attempt_note> history,
                        const std::optional<core::queue_place>& place) {
   const auto hex = hex_of(b.id);
@@ -89,7 +105,9 @@ std::string batch_json(const store::batch& b, std::span<const store::attempt_not
     object o(out);
     o.text("id", view(hex)).text("state", name(b.state)).text("pool", b.pool);
     o.text("route", b.route).text("tenant", b.tenant).text("method", b.method);
-    o.text("target", b.target).number("cost", b.cost).whole("urgency", b.urgency);
+    o.text("target", b.target);
+    if (b.cost > 0) o.number("cost", b.cost);
+    o.whole("urgency", b.urgency);
     o.whole("body_bytes", static_cast<std::int64_t>(b.body.size)).whole("attempts", b.attempts);
     o.whole("created_unix_ms", b.created).whole("changed_unix_ms", b.changed);
     if (b.not_before > 0) o.whole("not_before_unix_ms", b.not_before);

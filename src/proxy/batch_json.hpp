@@ -10,6 +10,9 @@
 
 namespace weir::proxy {
 
+// {"batches":[…],"next":N}; next is null when `lines` are the last.
+std::string batch_lines_json(std::span<const store::batch_line> lines, bool more);
+
 std::string_view name(store::batch_state s) noexcept;
 std::optional<store::batch_state> parse_batch_state(std::string_view name) noexcept;
 

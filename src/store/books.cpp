@@ -2,8 +2,10 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "store/mend.hpp"
 #include "store/schema.hpp"
 
 namespace weir::store {
@@ -17,15 +19,35 @@ outcome<std::unique_ptr<books>> books::open(const std::string& path, unix_ms now
   if (auto made = prepare_schema(*db); !made) return made.error();
   std::unique_ptr<books> opened(new books(std::move(*db)));
   opened->saw(now);
-  const auto count_pages = [](void* pages, sqlite3*, const char*, int n) {
-    *static_cast<std::uint64_t*>(pages) = static_cast<std::uint64_t>(n);
-    return SQLITE_OK;
-  };
-  sqlite3_wal_hook(opened->db_.handle(), count_pages, &opened->log_pages_);
+  opened->path_ = path, opened->vfs_ = vfs;
+  opened->watch_log();
   if (auto begun = opened->begin(); !begun) return begun.error();
   if (auto ready = opened->batches.take_up(now); !ready) return ready.error();
   if (auto committed = opened->commit(); !committed) return committed.error();
   return opened;
+}
+
+void books::watch_log() {
+  const auto count_pages = [](void* pages, sqlite3*, const char*, int n) {
+    *static_cast<std::uint64_t*>(pages) = static_cast<std::uint64_t>(n);
+    return SQLITE_OK;
+  };
+  log_pages_ = 0;
+  sqlite3_wal_hook(db_.handle(), count_pages, &log_pages_);
+}
+
+// Whatever comes of it, a database is open again afterwards.
+outcome<void> books::mend(std::uint64_t& gaps) {
+  db_ = database();
+  const auto found = store::mend(path_, latest_);
+  if (found) gaps += std::max<std::uint64_t>(found->gaps, 1);
+  auto opened = database::open(path_, vfs_);
+  if (!opened) return opened.error();
+  db_ = std::move(*opened);
+  if (auto ready = prepare_schema(db_); !ready) return ready;
+  watch_log();
+  if (!found) return found.error();
+  return batches.read_anew();
 }
 
 outcome<void> books::begin() {
@@ -34,10 +56,11 @@ outcome<void> books::begin() {
 }
 
 outcome<void> books::commit() {
+  if (auto filed = batches.before_commit(); !filed) return filed;
   const auto s = db_.kept("COMMIT");
   if (!s) return s.error();
   auto done = (*s)->begin().run();
-  if (done) keys.committed();
+  if (done) keys.committed(), batches.committed();
   return done;
 }
 
@@ -99,12 +122,15 @@ outcome<void> books::give_up(const batch_id& id, std::string_view how, std::stri
 
 outcome<std::vector<batch>> books::load(std::uint32_t lane, std::int64_t after, unsigned limit,
                                         std::size_t& damaged) {
-  auto got = batches.load(lane, after, limit);
-  if (!got) return got.error();
-  for (const auto& [seq, why] : got->damaged)
-    if (auto aside = batches.set_aside(seq, why.detail, latest_); !aside) return aside.error();
-  damaged = got->damaged.size();
-  return std::move(got->batches);
+  // A page that is not full says that there are no more: what is set aside makes room for others.
+  for (damaged = 0;;) {
+    auto got = batches.load(lane, after, limit);
+    if (!got) return got.error();
+    if (got->damaged.empty()) return std::move(got->batches);
+    for (const auto& [seq, why] : got->damaged)
+      if (auto aside = batches.set_aside(seq, why.detail, latest_); !aside) return aside.error();
+    damaged += got->damaged.size();
+  }
 }
 
 outcome<swept> books::sweep(const retention& keep, unix_ms now, std::size_t most,

@@ -47,6 +47,10 @@ class books {
   // Of the log that is not copied into place yet, after the last commit.
   std::uint64_t log_pages() const noexcept { return log_pages_; }
   outcome<void> check_point();   // copies it, as far as nobody reads what is older
+  // After a failure that was the database's own (malformed): its pages are not what was written.
+  // Saves what can still be read; outside of transactions, while no other connection is open. Adds
+  // the places where something was lost to `gaps`.
+  outcome<void> mend(std::uint64_t& gaps);
 
   void saw(unix_ms now) noexcept { latest_ = now > latest_ ? now : latest_; }
 
@@ -57,6 +61,9 @@ class books {
  private:
   explicit books(database db);
   outcome<void> leave_message(const batch_id& id, unix_ms now);
+  void watch_log();
+  std::string path_;
+  const char* vfs_ = nullptr;
   std::uint64_t log_pages_ = 0;
   unix_ms latest_ = 0;   // of all times that were handed in
 };

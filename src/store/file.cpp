@@ -35,6 +35,7 @@ int flags_of(file::mode how) noexcept {
   switch (how) {
     case file::mode::read: return O_RDONLY | O_CLOEXEC;
     case file::mode::create: return O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    case file::mode::change: return O_WRONLY | O_CLOEXEC;
     default: return O_RDWR | O_CREAT | O_CLOEXEC;
   }
 }

@@ -23,9 +23,9 @@ extern file_hook before_file_call;             // for tests; set while no thread
 
 class file {
  public:
-  // create: must not exist yet. lock: is made if it is missing, and is locked until it is closed;
-  // errc::operation_would_block: by somebody else.
-  enum class mode : std::uint8_t { read, create, lock };
+  // create: must not exist yet. change: is written over from its front. lock: is made if it is
+  // missing, and is locked until it is closed; errc::operation_would_block: by somebody else.
+  enum class mode : std::uint8_t { read, create, change, lock };
 
   file() = default;
   ~file();

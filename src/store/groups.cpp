@@ -40,9 +40,10 @@ void groups::run() {
     std::vector<job_ptr> group = take();
     if (group.empty()) return;
     if (!together(group))
-      for (const job_ptr& one : group) alone(*one);
+      for (const job_ptr& one : group)
+        if (alone(*one) && hooks_.mend()) (void)alone(*one);
     for (const job_ptr& one : group) one->tell();
-    after_();
+    hooks_.after();
   }
 }
 
@@ -73,14 +74,23 @@ bool groups::together(std::vector<job_ptr>& group) {
   return good;
 }
 
-void groups::alone(job& one) {
-  if (const auto begun = books_.begin(); !begun) return one.fail(begun.error());
-  if (one.run(books_)) return books_.roll_back();
+// Tries it; true: it failed because pages of the database are not what was written.
+bool groups::alone(job& one) {
+  if (const auto begun = books_.begin(); !begun) {
+    one.fail(begun.error());
+    return begun.error().malformed;
+  }
+  if (const failure* const why = one.run(books_)) {
+    const bool bad = why->malformed;
+    books_.roll_back();
+    return bad;
+  }
   const auto committed = books_.commit();
   commits_.fetch_add(committed.has_value(), std::memory_order_relaxed);
-  if (committed) return;
+  if (committed) return false;
   books_.roll_back();
   one.fail(committed.error());
+  return committed.error().malformed;
 }
 
 }  // namespace weir::store

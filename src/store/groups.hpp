@@ -47,9 +47,11 @@ struct job_of final : job {
 
 class groups {
  public:
-  // `after`: called after each group, when it was told.
-  groups(books& of, unsigned most, std::function<void()> after)
-      : books_(of), most_(most), after_(std::move(after)) {}
+  struct hooks {
+    std::function<void()> after;   // each group, when it was told
+    std::function<bool()> mend;    // the database, which a job found malformed; true: try again
+  };
+  groups(books& of, unsigned most, hooks h) : books_(of), most_(most), hooks_(std::move(h)) {}
   ~groups();                                   // does what was asked so far, then ends
   void start();
 
@@ -61,11 +63,11 @@ class groups {
   void run();
   std::vector<job_ptr> take();
   bool together(std::vector<job_ptr>& group);
-  void alone(job& one);
+  bool alone(job& one);
 
   books& books_;
   const unsigned most_;
-  std::function<void()> after_;
+  const hooks hooks_;
   std::atomic<std::uint64_t> commits_{0};
   std::mutex mutex_;
   std::condition_variable wake_;

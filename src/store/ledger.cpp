@@ -68,6 +68,7 @@ outcome<void> ledger::take_up(unix_ms now) {
   const auto last = db_.number("SELECT max(seq) FROM batches");
   if (!last) return last.error();
   next_seq_ = *last + 1;
+  if (auto read = ids_.read(); !read) return read;
   if (auto gone = forget_empty_lanes(); !gone) return gone;
   if (auto read = read_lanes(); !read) return read;
   return interrupt_running(now);
@@ -105,8 +106,14 @@ outcome<void> ledger::interrupt_running(unix_ms now) {
   return {};
 }
 
+outcome<void> ledger::read_anew() {
+  if (auto read = ids_.read(); !read) return read;
+  return rolled_back();
+}
+
 outcome<void> ledger::rolled_back() {
   totals_.reset();
+  ids_.rolled_back();
   return read_lanes();
 }
 
@@ -138,24 +145,36 @@ outcome<void> ledger::insert_body(std::int64_t seq, const payload& body) {
 }
 
 outcome<added> ledger::add(const batch& b) {
+  const auto taken = ids_.seq_of(b.id);
+  if (!taken) return taken.error();
+  if (*taken) return failure{trouble::conflict, "there is a batch of this id"};
   const auto lane = lane_of(b);
   if (!lane) return lane.error();
   const std::int64_t seq = next_seq_++;
   if (auto made = insert(b, seq, *lane); !made) return made.error();
   if (auto made = insert_body(seq, b.body); !made) return made.error();
+  ids_.add(b.id, seq);
   count(b.state, 1, is_open(b.state) ? 0 : b.body.size);
   if (totals_ && b.body.spool != 0) totals_->spooled += b.body.size;
   return added{seq, *lane, b.id, false};
 }
 
+outcome<std::int64_t> ledger::seq_of(const batch_id& id) {
+  const auto seq = ids_.seq_of(id);
+  if (!seq) return seq.error();
+  return *seq ? outcome<std::int64_t>(**seq) : unknown();
+}
+
 outcome<ledger::place> ledger::locate(const batch_id& id) {
+  const auto seq = seq_of(id);
+  if (!seq) return seq.error();
   const auto s = db_.kept("SELECT seq, lane, state, attempts, tries, not_before, changed, "
-                          "state_sum, kept FROM batches WHERE id = ?");
+                          "state_sum, kept, id FROM batches WHERE seq = ?");
   if (!s) return s.error();
   auto u = (*s)->begin();
-  const auto got = u.id(id).next();
+  const auto got = u.number(*seq).next();
   if (!got) return got.error();
-  if (*got == step::done) return unknown();
+  if (*got == step::done || u.id_at(9) != id) return unknown();
   place p{u.number_at(0), static_cast<std::uint32_t>(u.number_at(1)), id, {}, 0};
   p.now = {state_at(u, 2), static_cast<std::uint32_t>(u.number_at(3)),
            static_cast<std::uint32_t>(u.number_at(4)), u.number_at(5), u.number_at(6)};

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "store/id_book.hpp"
 #include "store/rows.hpp"
 
 namespace weir::store {
@@ -23,11 +24,14 @@ using spool_numbers = std::vector<std::uint64_t>;   // files that no record name
 
 class ledger {
  public:
-  explicit ledger(database& db) : db_(db) {}
+  explicit ledger(database& db) : db_(db), ids_(db) {}
 
   // At the start: takes a batch that was running when weir was killed back into the queue, and
   // forgets lanes without batches. Reads neither what waits nor what has ended.
   outcome<void> take_up(unix_ms now);
+  outcome<void> read_anew();     // the database is another one, with the same batches or fewer
+  outcome<void> before_commit() { return ids_.file_some(); }
+  void committed() { ids_.committed(); }
   outcome<void> rolled_back();   // what was done since the last commit never was
 
   // --- changes -----------------------------------------------------------------------------------
@@ -69,6 +73,7 @@ class ledger {
     std::array<std::uint64_t, 6> by_state{};
     std::uint64_t results = 0, spooled = 0;   // bytes
   };
+  outcome<std::int64_t> seq_of(const batch_id& id);
   outcome<place> locate(const batch_id& id);
   outcome<void> move(const place& p, const standing& to);
   outcome<void> note(std::int64_t seq, const attempt_note& n);
@@ -91,6 +96,7 @@ class ledger {
   void count(batch_state s, int by, std::uint64_t kept);
 
   database& db_;
+  id_book ids_;
   std::int64_t next_seq_ = 1;
   std::map<lane_key, std::uint32_t> lanes_;
   std::unordered_map<std::uint32_t, const lane_key*> names_;

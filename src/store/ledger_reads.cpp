@@ -29,10 +29,12 @@ outcome<std::string> ledger::body_of(std::int64_t seq) {
 }
 
 outcome<added> ledger::where(const batch_id& id) {
-  const auto s = db_.kept("SELECT seq, lane FROM batches WHERE id = ?");
+  const auto seq = seq_of(id);
+  if (!seq) return seq.error();
+  const auto s = db_.kept("SELECT seq, lane FROM batches WHERE seq = ?");
   if (!s) return s.error();
   auto u = (*s)->begin();
-  const auto got = u.id(id).next();
+  const auto got = u.number(*seq).next();
   if (!got) return got.error();
   if (*got == step::done) return unknown();
   return added{u.number_at(0), static_cast<std::uint32_t>(u.number_at(1)), id, false};
@@ -40,14 +42,17 @@ outcome<added> ledger::where(const batch_id& id) {
 
 outcome<batch> ledger::find(const batch_id& id, bool with_body) {
   static const std::string sql =
-      std::string("SELECT ") + batch_columns + " FROM batches WHERE id = ?";
+      std::string("SELECT ") + batch_columns + " FROM batches WHERE seq = ?";
+  const auto seq = seq_of(id);
+  if (!seq) return seq.error();
   const auto s = db_.kept(sql.c_str());
   if (!s) return s.error();
   auto u = (*s)->begin();
-  const auto got = u.id(id).next();
+  const auto got = u.number(*seq).next();
   if (!got) return got.error();
   if (*got == step::done) return unknown();
   auto b = row(u);
+  if (b && b->id != id) return unknown();   // its number was given again
   if (!b || !with_body || b->body.spool != 0 || b->body.size == 0) return b;
   auto body = body_of(b->seq);
   if (!body) return body.error();
@@ -59,10 +64,12 @@ outcome<batch> ledger::find(const batch_id& id, bool with_body) {
 outcome<response> ledger::response_of(const batch_id& id) {
   const auto s = db_.kept(
       "SELECT r.status, r.worker, r.fields, r.body_size, r.body_crc, r.body_spool, r.sum, r.bytes "
-      "FROM responses r JOIN batches b ON b.seq = r.seq WHERE b.id = ?");
+      "FROM responses r JOIN batches b ON b.seq = r.seq WHERE b.seq = ? AND b.id = ?");
   if (!s) return s.error();
+  const auto seq = seq_of(id);
+  if (!seq) return seq.error();
   auto u = (*s)->begin();
-  const auto got = u.id(id).next();
+  const auto got = u.number(*seq).id(id).next();
   if (!got) return got.error();
   if (*got == step::done) return failure{trouble::not_found, "the batch has no result"};
   return response_at(u);
@@ -71,10 +78,12 @@ outcome<response> ledger::response_of(const batch_id& id) {
 outcome<std::vector<attempt_note>> ledger::attempts_of(const batch_id& id) {
   const auto s = db_.kept(
       "SELECT a.number, a.worker, a.began, a.ended, a.outcome, a.detail FROM attempts a "
-      "JOIN batches b ON b.seq = a.seq WHERE b.id = ? ORDER BY a.number");
+      "JOIN batches b ON b.seq = a.seq WHERE b.seq = ? AND b.id = ? ORDER BY a.number");
   if (!s) return s.error();
+  const auto seq = seq_of(id);
+  if (!seq) return seq.error();
   auto u = (*s)->begin();
-  u.id(id);
+  u.number(*seq).id(id);
   std::vector<attempt_note> all;
   for (;;) {
     const auto got = u.next();

@@ -22,8 +22,8 @@ outcome<void> collect(statement::use& u, std::vector<std::int64_t>& into) {
 
 outcome<void> ledger::remove(std::int64_t seq, spool_numbers& files) {
   for (const char* sql :
-       {"DELETE FROM responses WHERE seq = ? RETURNING body_spool, body_size, 5, 0",
-        "DELETE FROM batches WHERE seq = ? RETURNING body_spool, body_size, state, kept"}) {
+       {"DELETE FROM responses WHERE seq = ? RETURNING body_spool, body_size",
+        "DELETE FROM batches WHERE seq = ? RETURNING body_spool, body_size, state, kept, id"}) {
     const auto s = db_.kept(sql);
     if (!s) return s.error();
     auto u = (*s)->begin();
@@ -34,6 +34,8 @@ outcome<void> ledger::remove(std::int64_t seq, spool_numbers& files) {
     if (u.number_at(0) != 0) files.push_back(plain(u.number_at(0)));
     if (totals_ && u.number_at(0) != 0) totals_->spooled -= plain(u.number_at(1));
     if (of_batch) count(state_at(u, 2), -1, plain(u.number_at(3)));
+    if (of_batch)
+      if (auto gone = ids_.remove(u.id_at(4)); !gone) return gone;
     if (auto done = u.run(); !done) return done;
   }
   for (const char* sql :

@@ -1,5 +1,6 @@
 #include "store/local_engine.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "store/checkpointer.hpp"
 #include "store/folder_lock.hpp"
 #include "store/groups.hpp"
+#include "store/mend.hpp"
 
 namespace weir::store {
 namespace {
@@ -20,13 +22,14 @@ unix_ms wall_clock() {
 }  // namespace
 
 struct local_engine::state {
-  state(const local_settings& s, folder_lock l, std::unique_ptr<books> b, std::uint64_t next_spool)
+  state(const local_settings& s, std::unique_ptr<books> b, std::uint64_t next_spool)
       : settings(s),
-        lock(std::move(l)),
         book(std::move(b)),
         bodies(s.folder + "/" + spool_folder, next_spool),
-        work(*book, s.group_max, [this] { keep_log_short(); }) {}
+        work(*book, s.group_max, {[this] { keep_log_short(); }, [this] { return mend(); }}) {}
   ~state();
+  static outcome<std::unique_ptr<state>> open(const local_settings& settings,
+                                              const std::string& path);
 
   // `w`: outcome<T>(books&), on the store's thread.
   template <class T, class Work, class Told>
@@ -35,6 +38,7 @@ struct local_engine::state {
   }
   void remove(const spool_numbers& files);
   void keep_log_short();
+  bool mend();
   void begin_copy(std::string folder, done<void> told);
   void end_copy();
 
@@ -86,6 +90,21 @@ void local_engine::state::keep_log_short() {
   }
 }
 
+// No other connection may be open then: one that ends would take the new database's log with it.
+bool local_engine::state::mend() {
+  if (!passes) return false;
+  passes.reset();
+  stop = true;
+  if (copier.joinable()) copier.join();
+  stop = false, passing = false, last_pass = 0;
+  std::uint64_t gaps = 0;
+  const bool good = book->mend(gaps).has_value();
+  damaged += gaps;
+  if (auto again = checkpointer::start(settings.folder + "/" + database_file, settings.vfs); again)
+    passes = std::move(*again);
+  return good;
+}
+
 // --- a copy -------------------------------------------------------------------------------------
 
 // From here on no spool file goes until end_copy().
@@ -122,28 +141,45 @@ outcome<void> sweep_spool(ledger& of, const spool& bodies) {
 
 }  // namespace
 
-outcome<std::unique_ptr<local_engine>> local_engine::open(const local_settings& settings) {
-  const bool on_disk = !settings.folder.empty();
-  const std::string path = on_disk ? settings.folder + "/" + database_file : ":memory:";
-  folder_lock lock;
-  if (on_disk) {
-    auto taken = folder_lock::take(settings.folder);
-    if (!taken) return taken.error();
-    lock = std::move(*taken);
-    if (auto made = make_folder(settings.folder + "/" + spool_folder); !made) return made.error();
-  }
+// Everything that reads: what it meets may be damaged.
+outcome<std::unique_ptr<local_engine::state>> local_engine::state::open(
+    const local_settings& settings, const std::string& path) {
   auto book = books::open(path, settings.now, settings.vfs);
   if (!book) return book.error();
   const auto highest = (*book)->batches.highest_spool();
   if (!highest) return highest.error();
-  auto made = std::make_unique<state>(settings, std::move(lock), std::move(*book), *highest + 1);
-  if (on_disk) {
-    if (auto swept = sweep_spool(made->book->batches, made->bodies); !swept) return swept.error();
-    auto passes = checkpointer::start(path, settings.vfs);
-    if (!passes) return passes.error();
-    made->passes = std::move(*passes);
+  auto made = std::make_unique<state>(settings, std::move(*book), *highest + 1);
+  if (settings.folder.empty()) return made;
+  if (auto swept = sweep_spool(made->book->batches, made->bodies); !swept) return swept.error();
+  auto passes = checkpointer::start(path, settings.vfs);
+  if (!passes) return passes.error();
+  made->passes = std::move(*passes);
+  return made;
+}
+
+outcome<std::unique_ptr<local_engine>> local_engine::open(const local_settings& settings) {
+  using engine_ptr = std::unique_ptr<local_engine>;
+  if (settings.folder.empty()) {
+    auto made = state::open(settings, ":memory:");
+    if (!made) return made.error();
+    return engine_ptr(new local_engine(std::move(*made)));
   }
-  return std::unique_ptr<local_engine>(new local_engine(std::move(made)));
+  auto lock = folder_lock::take(settings.folder);
+  if (!lock) return lock.error();
+  if (auto spooled = make_folder(settings.folder + "/" + spool_folder); !spooled)
+    return spooled.error();
+  const std::string path = settings.folder + "/" + database_file;
+  auto made = state::open(settings, path);
+  if (!made && made.error().what == trouble::damaged) {
+    const auto found = mend(path, settings.now);
+    if (!found)
+      return failure{found.error().what, made.error().detail + "; " + found.error().detail};
+    made = state::open(settings, path);
+    if (made) (*made)->damaged = std::max<std::uint64_t>(found->gaps, 1);
+  }
+  if (!made) return made.error();
+  (*made)->lock = std::move(*lock);
+  return engine_ptr(new local_engine(std::move(*made)));
 }
 
 local_engine::local_engine(std::unique_ptr<state> made) : state_(std::move(made)) {

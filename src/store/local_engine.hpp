@@ -17,7 +17,7 @@ struct local_settings {
   unix_ms now = 0;                 // when batches that a crash cut off are queued again
   unsigned group_max = 4096;       // changes in one transaction
   unsigned sweep_max = 1000;       // batches and keys that one sweep() takes
-  unsigned log_pages = 8192;       // of 4 KiB: from then on the log is copied into the database
+  unsigned log_pages = 4096;       // of 16 KiB: from then on the log is copied into the database
   const char* vfs = nullptr;       // SQLite's; tests name one that fails
 };
 

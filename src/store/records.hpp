@@ -73,6 +73,7 @@ enum class trouble : std::uint8_t { full, io, damaged, not_found, conflict, clos
 struct failure {
   trouble what = trouble::io;
   std::string detail;
+  bool malformed = false;   // damaged: not a record but the database around it
 };
 
 template <class T>

@@ -14,7 +14,7 @@ CREATE TABLE lanes(
 );
 CREATE TABLE batches(
   seq INTEGER PRIMARY KEY,        -- order of arrival
-  id BLOB NOT NULL UNIQUE, lane INTEGER NOT NULL,
+  id BLOB NOT NULL, lane INTEGER NOT NULL,
   key TEXT NOT NULL, method TEXT NOT NULL, target TEXT NOT NULL, fields TEXT NOT NULL,
   cost REAL NOT NULL, urgency INTEGER NOT NULL, callback TEXT NOT NULL, deadline INTEGER,
   created INTEGER NOT NULL,
@@ -33,6 +33,10 @@ CREATE INDEX batches_ended ON batches(changed, kept, state) WHERE state IN (2, 4
 CREATE INDEX batches_failed ON batches(seq, changed) WHERE state = 3;
 CREATE INDEX batches_damaged ON batches(seq, changed) WHERE state = 5;
 CREATE INDEX batches_spooled ON batches(body_spool, body_size) WHERE body_spool != 0;
+-- Ids of batches up to the one that `filed` names; newer ones are in `batches` alone.
+CREATE TABLE ids(id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE filed(seq INTEGER NOT NULL);
+INSERT INTO filed(seq) VALUES(0);
 CREATE TABLE bodies(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
 CREATE TABLE attempts(
   seq INTEGER NOT NULL, number INTEGER NOT NULL, worker TEXT NOT NULL,
@@ -66,6 +70,7 @@ static_assert(std::size(migrations) == schema_version);
 // The folder's lock keeps a second weir away; the database's own let a second thread of this one
 // copy the log's pages into place while commits go on.
 constexpr const char* set_up = R"(
+PRAGMA page_size = 16384;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA temp_store = MEMORY;
@@ -74,17 +79,33 @@ PRAGMA wal_autocheckpoint = 0;
 PRAGMA journal_size_limit = 67108864;
 )";
 
+// The version stands twice in the file's head, so that a bit that fell over is no other version.
+constexpr std::int64_t mark = 0x77656900;   // "wei", and the version
+
+outcome<void> set_version(database& db, std::int64_t version) {
+  return db.run(("PRAGMA user_version = " + std::to_string(version) +
+                 "; PRAGMA application_id = " + std::to_string(mark + version)).c_str());
+}
+
+outcome<std::int64_t> version_of(database& db) {
+  const auto version = db.number("PRAGMA user_version");
+  const auto marked = db.number("PRAGMA application_id");
+  if (!version || !marked) return version ? marked.error() : version.error();
+  if (*marked == mark + *version || (*marked == 0 && *version == 0)) return *version;
+  return failure{trouble::damaged, "the head of the store's database is not what was written"};
+}
+
 outcome<void> migrate(database& db, std::int64_t from) {
   for (auto v = static_cast<std::size_t>(from); v < std::size(migrations); ++v)
     if (auto made = db.run(migrations[v]); !made) return made;
-  return db.run(("PRAGMA user_version = " + std::to_string(schema_version)).c_str());
+  return set_version(db, schema_version);
 }
 
 }  // namespace
 
 outcome<void> prepare_schema(database& db) {
   if (auto ready = db.run(set_up); !ready) return ready;
-  const auto version = db.number("PRAGMA user_version");
+  const auto version = version_of(db);
   if (!version) return version.error();
   if (*version > schema_version)
     return failure{trouble::conflict,

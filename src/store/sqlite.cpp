@@ -11,7 +11,7 @@ failure failure_of(sqlite3* db) {
   switch (sqlite3_errcode(db) & 0xff) {      // the primary code of an extended one
     case SQLITE_FULL: return {trouble::full, "no room for the store: " + said};
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return {trouble::damaged, "the store's database is damaged: " + said};
+    case SQLITE_NOTADB: return {trouble::damaged, "the store's database is damaged: " + said, true};
     case SQLITE_CONSTRAINT: return {trouble::conflict, said};
     default: return {trouble::io, "the store's database: " + said};
   }

@@ -61,6 +61,18 @@ inline constexpr metric_name limit_hits{  // limit: the configuration's key, lim
     "weir_limit_hits_total", "Times that a configured limit was reached."};
 inline constexpr metric_name replay_bytes{  // where: memory, disk
     "weir_replay_bytes", "Bytes of bodies that are kept so that their batch can be retried."};
+inline constexpr metric_name stored_batches{  // state
+    "weir_stored_batches", "Asynchronous batches in state_dir, by state; looked at every 10 s."};
+inline constexpr metric_name store_bytes{
+    "weir_store_bytes", "Size of the database and the spool files in state_dir."};
+inline constexpr metric_name store_commits{
+    "weir_store_commits_total", "Transactions that were synced to disk."};
+inline constexpr metric_name store_damaged{
+    "weir_store_damaged_total", "Records that were not what was written, and were set aside."};
+inline constexpr metric_name backup_time{
+    "weir_backup_last_success_timestamp_seconds", "When a backup was last made; 0: not yet."};
+inline constexpr metric_name backups_failed{
+    "weir_backup_failures_total", "Scheduled backups that failed."};
 inline constexpr metric_name access_log_errors{
     "weir_access_log_errors_total", "Writes or openings of the access log that failed."};
 

@@ -141,4 +141,38 @@ void fake_backend::test_scale(std::string_view pool, done<change_report> tell) {
   tell(change_report{"2 hooks", {"webhook: 200", "exec: exit 0"}});
 }
 
+namespace {
+
+std::string words(const batch_filter& f) {
+  return f.state + "|" + f.pool + "|" + f.tenant + "|" + std::to_string(f.after) + "|" +
+         std::to_string(f.limit);
+}
+
+}  // namespace
+
+void fake_backend::batches(batch_filter filter, done<std::string> tell) {
+  if (refusal) return tell(*refusal);
+  tell("{\"filter\":\"" + words(filter) + "\"}\n");
+}
+void fake_backend::batch(std::string id, done<std::string> tell) {
+  if (refusal) return tell(*refusal);
+  tell("{\"id\":\"" + id + "\"}\n");
+}
+void fake_backend::change_batch(batch_change what, std::string id, done<change_report> tell) {
+  if (refusal) return tell(*refusal);
+  changes.push_back(std::string(name(what)) + " " + id);
+  tell(change_report{"done", {}});
+}
+void fake_backend::change_batches(batch_change what, batch_filter filter,
+                                  done<change_report> tell) {
+  if (refusal) return tell(*refusal);
+  changes.push_back(std::string(name(what)) + " all " + words(filter));
+  tell(change_report{"3 batches", {}});
+}
+void fake_backend::back_up(std::string folder, done<change_report> tell) {
+  if (refusal) return tell(*refusal);
+  changes.push_back("back up " + folder);
+  tell(change_report{"copied", {}});
+}
+
 }  // namespace weir::admin

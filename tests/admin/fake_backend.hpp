@@ -38,6 +38,11 @@ class fake_backend final : public backend {
   answer<void> pause(std::string_view pool) override;
   answer<void> resume(std::string_view pool) override;
   void test_scale(std::string_view pool, done<change_report> tell) override;
+  void batches(batch_filter filter, done<std::string> tell) override;
+  void batch(std::string id, done<std::string> tell) override;
+  void change_batch(batch_change what, std::string id, done<change_report> tell) override;
+  void change_batches(batch_change what, batch_filter filter, done<change_report> tell) override;
+  void back_up(std::string folder, done<change_report> tell) override;
 
   readiness ready_now{true, ""};
   process_status process;

@@ -198,3 +198,20 @@ TEST_CASE("no JSON breaks the tables") {
   }
   SUCCEED();
 }
+
+TEST_CASE("batches are a table, and one is shown with the reason of every attempt") {
+  const std::string list = print_batches(
+      R"({"batches":[{"id":"0a","state":"failed","pool":"p","route":"r","tenant":"t","attempts":3,)"
+      R"("created_unix_ms":1000,"changed_unix_ms":61000,"body_bytes":9}],"next":4})");
+  CHECK(list.find("0a     failed  p     t              3      9") != list.npos);
+  CHECK(list.find("1970-01-01 00:01:01") != list.npos);
+  CHECK(list.find("there are more") != list.npos);
+  const std::string one = print_batch(
+      R"({"id":"0a","state":"failed","pool":"p","route":"r","tenant":"t","method":"POST",)"
+      R"("target":"/x","body_bytes":9,"changed_unix_ms":0,"history":[{"attempt":1,"worker":"w1",)"
+      R"("began_unix_ms":0,"ended_unix_ms":1000,"outcome":"failed","detail":"it answered 500"},)"
+      R"({"attempt":2,"worker":"w2","began_unix_ms":2000}]})");
+  CHECK(one.find("0a is failed since 1970-01-01 00:00:00 UTC\nPOST /x, 9 bytes") == 0);
+  CHECK(one.find("failed   it answered 500") != one.npos);
+  CHECK(one.find("runs") != one.npos);
+}

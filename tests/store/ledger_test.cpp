@@ -301,7 +301,7 @@ TEST_CASE("a database of a newer weir is left alone") {
   weir::test::scratch_folder folder;
   {
     auto db = database::open(folder.path("batches.db"));
-    REQUIRE(db->run("PRAGMA user_version = 99").has_value());
+    REQUIRE(db->run("PRAGMA user_version = 99; PRAGMA application_id = 2003134819").has_value());
   }
   const auto refused = books::open(folder.path("batches.db"), 0);
   REQUIRE_FALSE(refused.has_value());
