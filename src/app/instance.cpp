@@ -35,7 +35,7 @@ instance::~instance() {
 
 crew_services instance::services() {
   return {io_, *front_, *metrics_, names_, *probes_, journal_, front_->threads(),
-          state_->room(), hook_tls_};
+          state_->room(), hook_tls_, notes_.get()};
 }
 
 base::result<void, std::string> instance::start() {
@@ -71,6 +71,7 @@ base::result<void, std::string> instance::start() {
   }
   front_->start();
   apply_pools(settings_, p);
+  if (notes_) notes_->forget_others(crews_);
   publish();
   apply_listeners(settings_, p);
   guard_ = std::move(p.guard);
@@ -89,6 +90,7 @@ base::result<void, std::string> instance::open_state() {
   state_ = std::move(*state);
   if (!state_->room()) return {};
   front_->serve_durable(*state_->room());
+  notes_ = scale_notes::open(state_->engine());
   callbacks_ = std::make_unique<app::callbacks>(
       callback_services{.tools = {io_, names_, hook_tls_},
                         .engine = state_->engine(),

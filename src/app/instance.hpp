@@ -22,6 +22,7 @@
 #include "app/front.hpp"
 #include "app/journal.hpp"
 #include "app/plans.hpp"
+#include "app/scale_notes.hpp"
 #include "app/state_dir.hpp"
 #include "config/reader.hpp"
 #include "net/offload.hpp"
@@ -152,7 +153,8 @@ class instance final : public admin::backend {
   std::unique_ptr<app::state_dir> state_;
   net::resolver names_;
   tls_client hook_tls_;
-  std::unique_ptr<app::callbacks> callbacks_;   // null: no state_dir
+  std::unique_ptr<app::callbacks> callbacks_;   // null: no state_dir, as the next
+  std::unique_ptr<app::scale_notes> notes_;
   std::unique_ptr<probe::runner> probes_;
   app::crews crews_;
   std::uint64_t next_crew_ = 0;

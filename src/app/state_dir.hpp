@@ -59,7 +59,7 @@ class state_dir {
 
  private:
   state_dir(boost::asio::io_context& io, std::unique_ptr<store::local_engine> engine,
-            bool on_disk, app::front& f, net::offload& files);
+            bool on_disk, app::front& f, net::offload& files, std::function<void()> callback_due);
   void sweep();
   void count();
   void copy_on_schedule(base::instant now);
