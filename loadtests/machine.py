@@ -93,7 +93,7 @@ class Reservation:
 class Process:
     """A child that dies with us, on given CPUs, its output in a file unless it is to be read."""
 
-    def __init__(self, command, cpus, folder, log="log", pipe=False):
+    def __init__(self, command, cpus, folder, log="log", pipe=False, environment=None):
         def prepare():
             os.sched_setaffinity(0, cpus)
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -101,7 +101,7 @@ class Process:
         self.command = [str(word) for word in command]
         with open(os.path.join(folder, log), "ab") as file:
             self.child = subprocess.Popen(
-                self.command, cwd=folder, preexec_fn=prepare, stderr=file,
+                self.command, cwd=folder, preexec_fn=prepare, stderr=file, env=environment,
                 stdin=subprocess.PIPE if pipe else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if pipe else file)
 

@@ -18,7 +18,7 @@ UNITS = {
     "rate": "requests/s", "busy": "share of a CPU", "p50_us": "p50 µs", "p99_us": "p99 µs",
     "p999_us": "p99.9 µs", "offered": "offered/s", "cpu_s": "CPU s/GiB", "user_s": "user s/GiB",
     "system_s": "system s/GiB", "gib_s": "GiB/s", "rss": "RSS bytes", "pss": "PSS bytes",
-    "private": "private bytes",
+    "private": "private bytes", "accepted": "accepted/s", "finished": "finished/s",
 }
 
 
