@@ -49,6 +49,10 @@ crew::crew(crew_services services, std::uint64_t number, config::pool settings, 
   };
   gate_ = std::make_shared<proxy::pool_gate>(settings_.settings, random_seed(),
                                              net::loop::read_clock(), std::move(outlet));
+  if (s_.notes) {
+    const scale_notes::numbers told = s_.notes->told(name());
+    with([&](core::pool& p, instant) { p.scaled_before(told.episode, told.sequence); });
+  }
   make_courier();
   for (const config::worker& w : settings_.workers) add_listed(w);
 }
@@ -259,6 +263,7 @@ void crew::take(core::effects out) {
   for (const core::probe_order& o : out.probes) start_probe(o.worker);
   for (core::scale_decision& d : out.decisions) {
     last_decision_ = d;
+    if (s_.notes) s_.notes->tell(name(), {d.episode, d.sequence});
     if (courier_) courier_->submit(d, wall_ms());
   }
 }

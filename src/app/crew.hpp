@@ -15,6 +15,7 @@
 #include "app/front.hpp"
 #include "app/hook_log.hpp"
 #include "app/journal.hpp"
+#include "app/scale_notes.hpp"
 #include "config/diff.hpp"
 #include "core/lease.hpp"
 #include "net/resolve.hpp"
@@ -37,6 +38,7 @@ struct crew_services {
   unsigned shard;                       // the control thread's, of counters
   proxy::backroom* room;              // null: no state_dir
   std::shared_ptr<const net::tls_client_context> hook_tls;   // for https:// hooks: the system's CAs
+  scale_notes* notes = nullptr;       // null: no state_dir
 };
 
 using tls_client = std::shared_ptr<const net::tls_client_context>;

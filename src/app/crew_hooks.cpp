@@ -10,6 +10,7 @@ void crew::make_courier() {
   hooks_.keep(settings_.hooks, net::loop::read_clock());
   if (!settings_.settings.autoscale || settings_.hooks.empty()) {
     courier_.reset();
+    if (s_.notes) s_.notes->forget(name());
     return;
   }
   using way = core::scale_decision::direction;
@@ -23,6 +24,12 @@ void crew::make_courier() {
   o.seed = number_ + 1;
   o.claim_removal = [this](std::span<const std::string> names) { return claim_removal(names); };
   o.report = [this](const scale::hook_report& r) { hook_reported(r); };
+  if (s_.notes) {
+    o.kept = s_.notes->send_on(name(), settings_.hooks, wall_ms());
+    o.keep = [this](const std::string& key, const scale::message* m) {
+      s_.notes->keep(name(), key, m);
+    };
+  }
   courier_ = std::make_unique<scale::courier>(
       scale::attempt_tools{s_.io, s_.names, s_.hook_tls}, std::move(o), settings_.hooks);
 }

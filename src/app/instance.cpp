@@ -35,7 +35,7 @@ instance::~instance() {
 
 crew_services instance::services() {
   return {io_, *front_, *metrics_, names_, *probes_, journal_, front_->threads(),
-          state_->room(), hook_tls_};
+          state_->room(), hook_tls_, notes_.get()};
 }
 
 base::result<void, std::string> instance::start() {
@@ -57,10 +57,7 @@ base::result<void, std::string> instance::start() {
   const config::limits& l = settings_.limits;
   const proxy::relay_sizes relays{l.relay_buffer_bytes, l.relay_pipes_max / threads, &body_files_};
   front_ = std::make_unique<app::front>(threads, access_.get(), relays);
-  auto state = state_dir::open(io_, settings_, *front_, body_files_);
-  if (!state) return state.error();
-  state_ = std::move(*state);
-  if (state_->room()) front_->serve_durable(*state_->room());
+  if (auto opened = open_state(); !opened) return opened;
   probes_ =
       std::make_unique<probe::runner>(io_, probe::runner::limit_default,
                                       [this](const probe::subject& who, const probe::outcome& o) {
@@ -74,12 +71,34 @@ base::result<void, std::string> instance::start() {
   }
   front_->start();
   apply_pools(settings_, p);
+  if (notes_) notes_->forget_others(crews_);
   publish();
   apply_listeners(settings_, p);
   guard_ = std::move(p.guard);
   metrics_->add_collector([this](telemetry::sink& out) { collect(out); });
   tick();
   return open_surfaces();
+}
+
+base::result<void, std::string> instance::open_state() {
+  auto state = state_dir::open(io_, settings_, *front_, body_files_, [this] {
+    boost::asio::post(io_, [this] {
+      if (callbacks_) callbacks_->look();
+    });
+  });
+  if (!state) return state.error();
+  state_ = std::move(*state);
+  if (!state_->room()) return {};
+  front_->serve_durable(*state_->room());
+  notes_ = scale_notes::open(state_->engine());
+  callbacks_ = std::make_unique<app::callbacks>(
+      callback_services{.tools = {io_, names_, hook_tls_},
+                        .engine = state_->engine(),
+                        .metrics = *metrics_,
+                        .shard = front_->threads(),
+                        .clock = wall_ms,
+                        .seed = front_->tenant_seed()});
+  return {};
 }
 
 base::result<void, std::string> instance::open_surfaces() {
@@ -139,6 +158,7 @@ void instance::publish() {
                           state_->engine(),  replay_folder_,  connections_max()};
   for (unsigned i = 0; i < front_->threads(); ++i) plans->push_back(make_plan(from, i));
   state_->publish(plans->front(), settings_);
+  if (callbacks_) callbacks_->configure(settings_);
   front_->each([plans](proxy::door& d) { d.publish(std::move((*plans)[d.loop().index()])); });
 }
 
@@ -234,6 +254,7 @@ void instance::end_loops() {
     front_->each_links(pool_name, [](proxy::links& l) { l.close_all(); });
   front_->stop();
   front_->join();
+  callbacks_.reset();
   state_.reset();
   crews_.clear();
   if (on_end_) on_end_();

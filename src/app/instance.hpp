@@ -17,10 +17,12 @@
 #include "admin/backend.hpp"
 #include "admin/guard.hpp"
 #include "admin/server.hpp"
+#include "app/callbacks.hpp"
 #include "app/crew.hpp"
 #include "app/front.hpp"
 #include "app/journal.hpp"
 #include "app/plans.hpp"
+#include "app/scale_notes.hpp"
 #include "app/state_dir.hpp"
 #include "config/reader.hpp"
 #include "net/offload.hpp"
@@ -118,6 +120,7 @@ class instance final : public admin::backend {
   proxy::listener_ptr listener_plan(const config::listener& l, prepared& p,
                                     std::shared_ptr<std::atomic<std::uint64_t>> connections) const;
   void publish();
+  base::result<void, std::string> open_state();
   std::uint32_t connections_max();
   void tell_reload(const admin::answer<admin::change_report>& how, std::string_view why);
   void read_then(admin::plan_request wanted, std::function<void(config::outcome)> then);
@@ -150,6 +153,8 @@ class instance final : public admin::backend {
   std::unique_ptr<app::state_dir> state_;
   net::resolver names_;
   tls_client hook_tls_;
+  std::unique_ptr<app::callbacks> callbacks_;   // null: no state_dir, as the next
+  std::unique_ptr<app::scale_notes> notes_;
   std::unique_ptr<probe::runner> probes_;
   app::crews crews_;
   std::uint64_t next_crew_ = 0;

@@ -23,18 +23,21 @@ store::unix_ms in_ms(base::duration d) {
 }  // namespace
 
 base::result<std::unique_ptr<state_dir>, std::string> state_dir::open(
-    boost::asio::io_context& io, const config::settings& s, app::front& f, net::offload& files) {
+    boost::asio::io_context& io, const config::settings& s, app::front& f, net::offload& files,
+    std::function<void()> callback_due) {
   store::local_settings wanted;
   wanted.folder = s.state_dir;
   wanted.now = wall_ms();
   auto opened = store::local_engine::open(wanted);
   if (!opened) return "state_dir " + s.state_dir + ": " + opened.error().detail;
   return std::unique_ptr<state_dir>(
-      new state_dir(io, std::move(*opened), !s.state_dir.empty(), f, files));
+      new state_dir(io, std::move(*opened), !s.state_dir.empty(), f, files,
+                    std::move(callback_due)));
 }
 
 state_dir::state_dir(boost::asio::io_context& io, std::unique_ptr<store::local_engine> engine,
-                     bool on_disk, app::front& f, net::offload& files)
+                     bool on_disk, app::front& f, net::offload& files,
+                     std::function<void()> callback_due)
     : io_(io), files_(files), engine_(std::move(engine)) {
   if (!on_disk) return;
   proxy::backroom::outlets out;
@@ -44,6 +47,7 @@ state_dir::state_dir(boost::asio::io_context& io, std::unique_ptr<store::local_e
   out.interrupt = [&f](unsigned loop, std::uint64_t owner) {
     f.post(loop, [owner](proxy::door& d) { d.durable().interrupt(owner); });
   };
+  out.callback_due = std::move(callback_due);
   room_ = std::make_unique<proxy::backroom>(*engine_, f.threads(), f.tenant_seed(),
                                             std::move(out));
   tools_.emplace(proxy::durable_tools{*engine_, &engine_->bodies(), files, *room_});

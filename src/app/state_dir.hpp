@@ -25,9 +25,11 @@ namespace weir::app {
 
 class state_dir {
  public:
-  // Error: the folder cannot be made or read, or another weir has it.
+  // Error: the folder cannot be made or read, or another weir has it. `callback_due` is called on
+  // any thread when a batch that has a callback ended.
   static base::result<std::unique_ptr<state_dir>, std::string> open(
-      boost::asio::io_context& io, const config::settings& s, app::front& f, net::offload& files);
+      boost::asio::io_context& io, const config::settings& s, app::front& f, net::offload& files,
+      std::function<void()> callback_due);
   state_dir(const state_dir&) = delete;
   state_dir& operator=(const state_dir&) = delete;
   ~state_dir();
@@ -57,7 +59,7 @@ class state_dir {
 
  private:
   state_dir(boost::asio::io_context& io, std::unique_ptr<store::local_engine> engine,
-            bool on_disk, app::front& f, net::offload& files);
+            bool on_disk, app::front& f, net::offload& files, std::function<void()> callback_due);
   void sweep();
   void count();
   void copy_on_schedule(base::instant now);

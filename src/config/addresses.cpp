@@ -165,6 +165,20 @@ std::string hook_origin(std::string_view url) {
   return std::string(start == url.npos ? "" : url.substr(0, url.find_first_of("/?", start + 3)));
 }
 
+bool has_origin(std::string_view url, const std::vector<std::string>& origins) {
+  const auto whole = [](std::string_view of) {
+    std::string origin = hook_origin(of);
+    for (char& c : origin) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+    const std::string_view usual = origin.starts_with("https:") ? ":443" : ":80";
+    if (origin.ends_with(usual)) origin.resize(origin.size() - usual.size());
+    return origin;
+  };
+  return valid_hook_url(url) &&
+         std::ranges::any_of(origins, [at = whole(url), &whole](const std::string& one) {
+           return whole(one) == at;
+         });
+}
+
 bool valid_host(std::string_view text) noexcept {
   if (text.empty() || text.size() > host_max) return false;
   const auto in_label = [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; };

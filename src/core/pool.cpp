@@ -208,6 +208,12 @@ bool pool::removal_sent(std::span<const std::string> names, instant) {
   return all;
 }
 
+void pool::scaled_before(std::uint64_t episode, std::uint64_t sequence) noexcept {
+  s_->told_episode = std::max(s_->told_episode, episode);
+  s_->told_sequence = std::max(s_->told_sequence, sequence);
+  if (s_->scaling) s_->scaling->number_above(s_->told_episode, s_->told_sequence);
+}
+
 effects& pool::pending() noexcept {
   return s_->out;
 }

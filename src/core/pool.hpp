@@ -92,6 +92,10 @@ class pool {
   // must not be sent.
   bool removal_sent(std::span<const std::string> names, instant now);
 
+  // The numbers of its scale decisions go on above these: an autoscaler does not follow lower ones.
+  // After a start, with what was told before it.
+  void scaled_before(std::uint64_t episode, std::uint64_t sequence) noexcept;
+
   // What calls left for the shell; it swaps the vectors out or clears them.
   effects& pending() noexcept;
 

@@ -31,6 +31,7 @@ void pool::state::configure_scaling(instant now) {
     scaling->configure(*settings.autoscale, now);
   } else {
     scaling.emplace(*settings.autoscale, now);
+    scaling->number_above(told_episode, told_sequence);
   }
 }
 
@@ -109,6 +110,8 @@ void pool::state::carry_out(const scale_step& step, instant now) {
     const scale_decision& d = *step.decision;
     if (!d.resent) tell(event::kind::scale_decided, decision_text(d), now);
     out.decisions.push_back(d);
+    told_episode = d.episode;
+    told_sequence = d.sequence;
   }
   if (step.never_came > 0)
     tell(event::kind::worker_never_came,

@@ -231,6 +231,7 @@ struct pool::state {
   failure_watch failures;
   history ended;
   std::vector<scale_worker> scale_workers;  // scratch of a scaling tick
+  std::uint64_t told_episode = 0, told_sequence = 0;   // highest of its scale decisions
   std::uint64_t sequence = 0;               // of arrivals
   std::uint64_t waiting_bytes = 0;
   std::uint64_t running = 0, delayed = 0;

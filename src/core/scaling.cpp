@@ -337,8 +337,8 @@ void scaling::turn_out(const census& c) {
 
 void scaling::fill(scale_decision& d, const scale_facts& facts, const census& c) {
   d.way = way_;
-  d.episode = episode_;
-  d.sequence = ++sequence_;
+  d.episode = first_episode_ + episode_;
+  d.sequence = first_sequence_ + ++sequence_;
   d.desired = told_desired_ = desired_;
   d.current = there(c);
   d.reason = reason_;

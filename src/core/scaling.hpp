@@ -85,6 +85,11 @@ class scaling {
   // so that workers can register again after a restart, save for a batch that waits with no worker.
   scaling(const autoscale_settings& settings, instant now);
 
+  // Decisions are numbered above these, which an earlier one of the pool has told.
+  void number_above(std::uint64_t episode, std::uint64_t sequence) noexcept {
+    first_episode_ = episode, first_sequence_ = sequence;
+  }
+
   // Keeps all state. New limits hold from the next tick on.
   void configure(const autoscale_settings& settings, instant now) noexcept;
 
@@ -201,7 +206,8 @@ class scaling {
   std::size_t asks_size_ = 0;
   window wants_;
   way way_ = way::out;  // of the standing decision, as the next two
-  std::uint64_t episode_ = 0, sequence_ = 0;
+  std::uint64_t episode_ = 0, sequence_ = 0;               // of this one, from 1
+  std::uint64_t first_episode_ = 0, first_sequence_ = 0;   // added to them
   std::string reason_;
   std::uint32_t desired_ = 0;
   std::uint32_t told_desired_ = 0;   // the number that was said last

@@ -121,12 +121,14 @@ std::uint64_t backroom::put(const store::batch& b, const std::shared_ptr<pool_ga
   return owner;
 }
 
-void backroom::take_out(std::uint64_t owner) {
+bool backroom::take_out(std::uint64_t owner) {
   const std::lock_guard held(lock_);
   const auto e = entries_.find(owner);
-  if (e == entries_.end()) return;
+  if (e == entries_.end()) return false;
+  const bool tells = !e->second.what.callback.empty();
   owners_.erase(e->second.what.id);
   entries_.erase(e);
+  return tells;
 }
 
 // One lead for all, so that what came one after the other stays so; a new one when a clock was set.
@@ -274,7 +276,7 @@ void backroom::settle(const settlement& s) {
 // Under the lock or not: the engine answers on its own thread.
 void backroom::give_up(const store::batch_id& id, bool tells) {
   engine_.give_up(id, "deadline", "its Weir-Deadline passed while it waited", wall_ms(), tells,
-                  [this, id](store::outcome<void>) { tell(id); });
+                  [this, id, tells](store::outcome<void>) { given_up(id, tells); });
 }
 
 void backroom::waits_again(std::uint64_t owner, std::uint32_t tries) {
@@ -299,7 +301,11 @@ void backroom::waits_again(std::uint64_t owner, std::uint32_t tries) {
 }
 
 void backroom::ended(std::uint64_t owner, const store::batch_id& id) {
-  take_out(owner);
+  given_up(id, take_out(owner));
+}
+
+void backroom::given_up(const store::batch_id& id, bool tells) {
+  if (tells && out_.callback_due) out_.callback_due();
   tell(id);
 }
 

@@ -46,6 +46,7 @@ class backroom {
   struct outlets {
     std::function<void(unsigned loop, run_order)> run;
     std::function<void(unsigned loop, std::uint64_t owner)> interrupt;   // it was cancelled
+    std::function<void()> callback_due;   // a batch with a callback has ended; any thread
   };
   // `tenant_seed`: of tenant hashes, the same as the loops'.
   backroom(store::engine& engine, unsigned loops, std::uint64_t tenant_seed, outlets out);
@@ -72,6 +73,8 @@ class backroom {
   void put_back(const run_order& o, base::duration delay);
   // Nor can it later, as far as is known: the batch leaves the pool, and stays as the store has it.
   void leave(const run_order& o);
+  // It became a dead letter without (another) attempt; `tells`: it has a callback.
+  void given_up(const store::batch_id& id, bool tells);
   // Those who watch it are told.
   void tell(const store::batch_id& id);
 
@@ -111,7 +114,7 @@ class backroom {
 
   const route_plan* route_of(std::string_view pool, std::string_view route) const;
   std::uint64_t put(const store::batch& b, const std::shared_ptr<pool_gate>& gate);
-  void take_out(std::uint64_t owner);
+  bool take_out(std::uint64_t owner);   // true: it has a callback
   enum class coming : std::uint8_t { reserved, loaded, again };
   void admit(store::batch b, coming how, base::duration delay);
   void settle_admission(const store::batch& b, std::uint64_t owner, pool_gate& gate,

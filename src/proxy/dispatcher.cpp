@@ -200,8 +200,10 @@ net::task<void> dispatcher::condemn(run& r, bool tells, store::failure why) {
                             std::move(told));
   };
   const auto given_up = co_await ask<void>(hall_.loop, start);
-  if (!given_up && may_pass(given_up.error())) r.tools->room.put_back(r.order, store_pause);
-  else r.tools->room.leave(r.order);
+  if (!given_up && may_pass(given_up.error()))
+    co_return r.tools->room.put_back(r.order, store_pause);
+  r.tools->room.leave(r.order);
+  r.tools->room.given_up(r.order.id, tells && given_up);
 }
 
 // True: `next` is a grant to go on with at once.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "config/addresses.hpp"
 #include "http/structured.hpp"
 #include "proxy/session.hpp"
 #include "proxy/tenants.hpp"
@@ -116,28 +117,10 @@ void take_preference(exchange& x, intake& read) {
   read.later = read.later || x.prefers_async;
 }
 
-// "https://a.example:443/b" and "https://a.example" have the same origin.
-std::string origin_of(std::string_view url) {
-  std::string text(url);
-  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
-  const std::size_t authority = text.find("://");
-  if (authority == std::string::npos) return {};
-  text.resize(std::min(text.size(), text.find_first_of("/?#", authority + 3)));
-  const std::string_view usual = text.starts_with("https:") ? ":443" : ":80";
-  if (text.ends_with(usual)) text.resize(text.size() - usual.size());
-  return text;
-}
-
 bool take_callback(exchange& x, intake& read) {
   const http::field* f = read.later ? x.head.find(std::string_view("Weir-Callback")) : nullptr;
   if (!f) return true;
-  const std::string origin = origin_of(f->value);
-  const auto& allowed = x.route_settings().callback.allow;
-  const bool fits = !origin.empty() && f->value.find('@') == std::string_view::npos &&
-                    std::ranges::any_of(allowed, [&](const std::string& one) {
-                      return origin_of(one) == origin;
-                    });
-  if (!fits)
+  if (!config::has_origin(f->value, x.route_settings().callback.allow))
     return refuse(read, fault::bad_field,
                   "Weir-Callback: expected a URL with one of the origins that the route's "
                   "callback.allow lists");

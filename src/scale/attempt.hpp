@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "config/config.hpp"
 #include "scale/message.hpp"
@@ -34,6 +35,9 @@ struct attempt_tools {
   net::resolver& names;
   std::shared_ptr<const net::tls_client_context> tls;   // for https:// hooks
   base::duration kill_grace = std::chrono::seconds(2);  // from SIGTERM to SIGKILL
+  // Which addresses a webhook's name may lead to; empty: any. It is asked for each attempt, which
+  // connects to what was asked about.
+  std::function<bool(std::string_view address)> may_call{};
 };
 
 // POSTs the body, signed when there is a secret. 2xx: delivered; 410: gone; everything else, and no

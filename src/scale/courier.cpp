@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/result.hpp"
+#include "scale/record.hpp"
 
 namespace weir::scale {
 namespace {
@@ -36,6 +37,8 @@ struct courier::lane {
   boost::asio::steady_timer timer;
   std::unique_ptr<attempt> under_way;
   bool leaving = false;  // removed by a reload: no further attempt
+  std::string key;       // what it is known by across restarts
+  std::string kept;      // id of the message that is kept; empty: none
 };
 
 struct courier::state {
@@ -52,6 +55,9 @@ struct courier::state {
   bool complete(message& m) const;
   void tell(const lane_ptr& l, const message& m, hook_report r) const;
   lane_ptr take(std::vector<lane_ptr>& from, const config::hook& hook);
+  void keep(const lane_ptr& l) const;
+  void rename(const std::vector<config::hook>& hooks);
+  void send_on(const lane_ptr& l);
 
   attempt_tools tools;
   courier_options options;
@@ -95,7 +101,38 @@ bool courier::state::complete(message& m) const {
   return !m.withdrawn;
 }
 
+// Says what this hook has still to be told, when that has changed.
+void courier::state::keep(const lane_ptr& l) const {
+  outbox::message_ptr m = l->box.newer() ? l->box.newer() : l->box.current();
+  if (l->leaving || (m && m->withdrawn)) m = nullptr;
+  const std::string id = m ? m->id : std::string();
+  if (!options.keep || id == l->kept) return;
+  l->kept = id;
+  options.keep(l->key, m.get());
+}
+
+// Among hooks that look the same one may have gone: names are given back before they are taken.
+void courier::state::rename(const std::vector<config::hook>& hooks) {
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    std::string key = hook_key(hooks, i);
+    if (key == lanes[i]->key) continue;
+    if (!lanes[i]->kept.empty()) options.keep(lanes[i]->key, nullptr);
+    lanes[i]->kept.clear();
+    lanes[i]->key = std::move(key);
+  }
+  for (const auto& l : lanes) keep(l);
+}
+
+// What an earlier process did not get delivered.
+void courier::state::send_on(const lane_ptr& l) {
+  const auto found = options.kept.extract(l->key);
+  if (!found) return;
+  l->kept = found.mapped().id;
+  (void)l->box.submit(std::make_shared<message>(std::move(found.mapped())), now());
+}
+
 void courier::state::pump(const ptr& self, const lane_ptr& l) {
+  self->keep(l);
   if (l->leaving) return;
   const auto m = l->box.begin(now());
   if (!m) return await(self, l);
@@ -130,6 +167,7 @@ void courier::state::ended(const ptr& self, const lane_ptr& l, const attempt_res
   const auto superseded = l->box.finish(how, now());
   const bool good = how.what == kind::delivered, gone = how.what == kind::gone;
   std::erase(self->leaving, l);
+  self->keep(l);
   self->tell(l, *sent, {.what = good ? hook_outcome::delivered : hook_outcome::failed,
                         .attempts = attempts, .detail = how.detail, .stopped = gone});
   if (superseded) self->tell(l, *superseded, by_newer);
@@ -147,9 +185,15 @@ courier::state::lane_ptr courier::state::take(std::vector<lane_ptr>& from,
 courier::courier(attempt_tools tools, courier_options options, std::vector<config::hook> hooks)
     : state_(std::make_shared<state>(std::move(tools), std::move(options))) {
   configure(std::move(hooks), state_->tools.tls);
+  for (const auto& l : state_->lanes) {
+    state_->send_on(l);
+    state::pump(state_, l);
+  }
+  state_->options.kept.clear();
 }
 
 courier::~courier() {
+  state_->options.keep = nullptr;   // what is not delivered stays kept
   for (const auto& group : {state_->lanes, state_->leaving}) {
     for (const auto& l : group) l->leaving = true, l->timer.cancel(), l->under_way.reset();
   }
@@ -176,9 +220,11 @@ void courier::configure(std::vector<config::hook> hooks,
   for (auto& l : before) {
     if (!l) continue;
     l->leaving = true;
+    s.keep(l);
     l->timer.cancel();
     if (l->under_way) s.leaving.push_back(std::move(l));
   }
+  s.rename(hooks);
 }
 
 struct courier::state::test_run {

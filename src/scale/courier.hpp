@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -55,6 +56,12 @@ struct courier_options {
   // sent at all. Empty: all may.
   std::function<std::vector<std::string>(std::span<const std::string>)> claim_removal;
   std::function<void(const hook_report&)> report;
+  // What the hook of that key (record.hpp) has not been told yet: the newest such decision in place
+  // of the one before, null when there is none any more. For who keeps it across restarts.
+  std::function<void(const std::string& key, const message*)> keep;
+  // What was kept, by key, and is to be sent on. The first hooks take them, a newer decision
+  // supersedes them.
+  std::map<std::string, message> kept;
 };
 
 class courier {

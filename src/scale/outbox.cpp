@@ -86,7 +86,7 @@ outbox::message_ptr outbox::failed(const attempt_result& how, instant now) {
   ++failures_;
   hold_until_ =
       base::after(now, std::clamp(how.retry_after, duration::zero(), settings_.retry_after_max));
-  const instant later = base::after(now, backoff());
+  const instant later = base::after(now, backoff(settings_, failures_, random_));
   if (newer_) {
     message_ptr superseded = std::move(current_);
     const bool changed = !newer_->decision.resent;
@@ -100,12 +100,13 @@ outbox::message_ptr outbox::failed(const attempt_result& how, instant now) {
 
 // Half of the doubled delay is fixed, half is drawn: many proxies must not come back in step, and
 // none at once.
-duration outbox::backoff() {
-  const unsigned doublings = std::min(failures_ - 1, 30u);
+duration backoff(const outbox_settings& settings, unsigned failures,
+                 base::random& jitter) noexcept {
+  const unsigned doublings = std::min(failures - 1, 30u);
   const double grown =
-      base::to_seconds(settings_.backoff_base) * static_cast<double>(1u << doublings);
-  const double whole = std::min(grown, base::to_seconds(settings_.backoff_max));
-  return base::from_seconds(whole / 2 + whole / 2 * random_.unit());
+      base::to_seconds(settings.backoff_base) * static_cast<double>(1u << doublings);
+  const double whole = std::min(grown, base::to_seconds(settings.backoff_max));
+  return base::from_seconds(whole / 2 + whole / 2 * jitter.unit());
 }
 
 }  // namespace weir::scale

@@ -34,7 +34,11 @@ struct attempt_result {
   kind what = kind::failed;
   std::string detail;      // for the log
   duration retry_after{};  // what the receiver asked for, when it failed
+  bool answered = false;   // it failed with an answer: somebody is there
 };
+
+// Until the next try after that many failures in a row, at least one.
+duration backoff(const outbox_settings& settings, unsigned failures, base::random& jitter) noexcept;
 
 class outbox {
  public:
@@ -74,7 +78,6 @@ class outbox {
   void wait_for(message_ptr m, instant at);
   void next(instant now);
   message_ptr failed(const attempt_result& how, instant now);
-  duration backoff();
 
   outbox_settings settings_;
   base::random random_;

@@ -78,6 +78,10 @@ class webhook_attempt : public attempt {
     s->tools.names.once(s->place->origin.host, s->hook.timeout, [s](net::lookup_answer found) {
       if (!s->done) return;
       if (!found) return s->end({kind::failed, found.error(), {}});
+      std::erase_if(*found, [&](const base::ip_address& a) {
+        return s->tools.may_call && !s->tools.may_call(base::to_string(a));
+      });
+      if (found->empty()) return s->end({kind::failed, "leads to no address that may be called", {}});
       post(s, net::make_socket_addresses(std::move(*found), s->place->origin.port));
     });
   }
@@ -127,7 +131,7 @@ attempt_result judge_webhook(const net::fetch_result& answer, std::int64_t unix_
   if (answer.status >= 200 && answer.status <= 299) return {kind::delivered, said, {}};
   if (answer.status == 410) return {kind::gone, said + ": no more is sent until a reload", {}};
   const auto wait = http::parse_retry_after(answer.field("Retry-After"), unix_ms);
-  return {kind::failed, said, wait.value_or(duration::zero())};
+  return {kind::failed, said, wait.value_or(duration::zero()), true};
 }
 
 std::unique_ptr<attempt> begin_webhook(const attempt_tools& tools, const config::webhook& hook,

@@ -54,8 +54,11 @@ class engine {
 
   // --- messages ----------------------------------------------------------------------------------
   virtual void keep_message(message m, done<void> told) = 0;
-  virtual void forget_message(std::string name, done<void> told) = 0;
-  virtual void messages(done<std::vector<message>> told) = 0;
+  // Unless another one has taken its name; one that is gone already is no error.
+  virtual void forget_message(message m, done<void> told) = 0;
+  // Whose name begins so: all of a kind that has few, or those due first of one that has many.
+  virtual void messages(std::string prefix, done<message_page> told) = 0;
+  virtual void due_messages(std::string prefix, unsigned limit, done<message_page> told) = 0;
 
   // --- the whole ---------------------------------------------------------------------------------
   virtual void sweep(retention keep, unix_ms now, done<swept> told) = 0;

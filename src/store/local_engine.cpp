@@ -316,13 +316,20 @@ void local_engine::keep_message(message m, done<void> told) {
   state_->ask<void>([m = std::move(m)](books& b) { return b.messages.keep(m); }, std::move(told));
 }
 
-void local_engine::forget_message(std::string name, done<void> told) {
-  state_->ask<void>([name = std::move(name)](books& b) { return b.messages.forget(name); },
+void local_engine::forget_message(message m, done<void> told) {
+  state_->ask<void>([m = std::move(m)](books& b) { return b.messages.forget(m); },
                     std::move(told));
 }
 
-void local_engine::messages(done<std::vector<message>> told) {
-  state_->ask<std::vector<message>>([](books& b) { return b.messages.all(); }, std::move(told));
+void local_engine::messages(std::string prefix, done<message_page> told) {
+  state_->ask<message_page>(
+      [prefix = std::move(prefix)](books& b) { return b.messages.all(prefix); }, std::move(told));
+}
+
+void local_engine::due_messages(std::string prefix, unsigned limit, done<message_page> told) {
+  state_->ask<message_page>(
+      [prefix = std::move(prefix), limit](books& b) { return b.messages.due(prefix, limit); },
+      std::move(told));
 }
 
 void local_engine::sweep(retention keep, unix_ms now, done<swept> told) {

@@ -49,8 +49,9 @@ class local_engine final : public engine {
   void settle_key(key_claim key, response answer, unix_ms now, done<void> told) override;
   void release_key(digest scope) override;
   void keep_message(message m, done<void> told) override;
-  void forget_message(std::string name, done<void> told) override;
-  void messages(done<std::vector<message>> told) override;
+  void forget_message(message m, done<void> told) override;
+  void messages(std::string prefix, done<message_page> told) override;
+  void due_messages(std::string prefix, unsigned limit, done<message_page> told) override;
   // At most settings.sweep_max batches and as many keys a call: when that many went, ask again.
   void sweep(retention keep, unix_ms now, done<swept> told) override;
   // One copy at a time (conflict). Its answer comes when it is whole, after later calls' answers.

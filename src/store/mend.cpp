@@ -143,7 +143,7 @@ outcome<void> salvage::copy(const table& t) {
   return {};
 }
 
-// Few, and written again by who sends them: until the first that cannot be read.
+// As far as the first that cannot be read.
 outcome<void> salvage::copy_messages() {
   auto rows = made(from_, "SELECT 0, * FROM messages");
   if (!rows) return unreadable(rows.error()) ? outcome<void>() : rows.error();

@@ -158,7 +158,14 @@ struct lane_state {
 struct message {
   std::string name;                   // e.g. "scale/loaders/0", "callback/<batch id>"
   std::string text;                   // the sender's own
-  unix_ms created = 0;
+  unix_ms due = 0;                    // when it was left, or is to be tried again
+  bool operator==(const message&) const = default;
+};
+
+// Messages of one kind. Those that are not what was written are dropped as they are met.
+struct message_page {
+  std::vector<message> list;          // those that are due first come first
+  std::size_t damaged = 0;            // dropped
 };
 
 // What ended batches and keys may stay for; zero: not limited.

@@ -59,9 +59,10 @@ CREATE TABLE keys(
 );
 CREATE INDEX keys_by_age ON keys(created);
 CREATE TABLE messages(
-  name TEXT PRIMARY KEY, text TEXT NOT NULL, created INTEGER NOT NULL,
+  name TEXT PRIMARY KEY, text TEXT NOT NULL, due INTEGER NOT NULL,
   sum INTEGER NOT NULL            -- CRC-32 of all above
 ) WITHOUT ROWID;
+CREATE INDEX messages_by_due ON messages(due);
 CREATE TABLE damaged(number INTEGER PRIMARY KEY, found INTEGER NOT NULL, what TEXT NOT NULL);
 )"};
 static_assert(std::size(migrations) == schema_version);

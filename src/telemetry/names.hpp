@@ -49,6 +49,8 @@ inline constexpr metric_name autoscale_desired{  // pool
     "weir_autoscale_desired", "Workers that the standing scale decision asks for."};
 inline constexpr metric_name autoscale_hooks{  // pool, direction, outcome
     "weir_autoscale_hooks_total", "Scale hooks called, by outcome."};
+inline constexpr metric_name callbacks{  // route, outcome
+    "weir_callbacks_total", "Ends of asynchronous batches told to their Weir-Callback, by outcome."};
 inline constexpr metric_name reload_successful{
     "weir_config_last_reload_successful", "1 when the last reload was taken, 0 when refused."};
 inline constexpr metric_name reload_success_time{

@@ -321,6 +321,37 @@ TEST_CASE("batches that back off are no backlog to scale for") {
   for (const scale_decision& d : b.decisions) CHECK(d.way == scale_decision::direction::in);
 }
 
+TEST_CASE("decisions are numbered above what was told before, whatever becomes of the settings") {
+  bench b(scaled(1, 10));
+  b.k.p.scaled_before(7, 1000);
+  b.managed("w1", 2, 0);
+  b.admit(60);
+  b.run(60, 10);
+  REQUIRE_FALSE(b.decisions.empty());
+  std::uint64_t above = 1000;
+  for (const scale_decision& d : b.decisions) CHECK(d.sequence == ++above);
+  CHECK(b.decisions.front().episode == 8);
+  const std::uint64_t episode = b.decisions.back().episode;
+  pool_settings without = scaled(1, 10);
+  without.autoscale.reset();
+  b.k.p.configure(without, at(60));
+  b.k.p.configure(scaled(1, 10), at(60));
+  b.decisions.clear();
+  b.admit(60);
+  b.run(120, 10);
+  REQUIRE_FALSE(b.decisions.empty());
+  CHECK(b.decisions.front().sequence == above + 1);
+  CHECK(b.decisions.front().episode == episode + 1);
+  b.k.p.scaled_before(1, 1);   // lower ones change nothing
+  b.k.p.configure(without, at(120));
+  b.k.p.configure(scaled(1, 10), at(120));
+  b.decisions.clear();
+  b.admit(60);
+  b.run(180, 10);
+  REQUIRE_FALSE(b.decisions.empty());
+  CHECK(b.decisions.front().sequence > above);
+}
+
 TEST_CASE("backup workers are no part of the scaling") {
   bench b(scaled(1, 5));
   worker_settings spare = worker_named("spare", 50);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import unittest
 
 import fake_worker
@@ -185,6 +186,69 @@ class ScaleOutTest(HooksCase):
         await until(lambda: self.receiver.decisions, "the test delivery")
         self.assertEqual(self.receiver.real(), [])
         self.assertEqual(self.receiver.faults, [])
+
+
+class RestartTest(HooksCase):
+    async def start(self, workers, scaling, **more):
+        self.config = basic_config(workers, pool={"autoscale": scaling}, state_dir="state", **more)
+        return await self.weir(self.config)
+
+    async def again(self, weir):
+        """weir is killed as it stands, and started anew; its backlog is gone with its clients."""
+        weir.signal(signal.SIGKILL)
+        await weir.exited()
+        return await self.weir(self.config)
+
+    async def test_an_undelivered_decision_goes_on_after_a_crash_under_its_id(self):
+        w1 = await self.worker("w1", fake_worker.Held())
+        weir = await self.start([w1.config(slots=1)], self.scaling(resend="1h"))
+        self.receiver.status = 503
+        await self.backlog(weir)
+        await until(lambda: len(self.receiver.ids) >= 2, "two failed deliveries", PATIENCE)
+        last = self.receiver.ids[-1]
+        asked = (await weir.get("/v1/pools/loaders/scale"))["desired"]
+        self.scaler.kill()
+        w1.kill()   # what it held goes with its clients
+        await w1.restart()
+        weir = await self.again(weir)
+        self.receiver.status = 204
+        await self.scaler.restart()
+        decision = await self.decided()
+        self.assertEqual(self.receiver.ids[-1], last)
+        self.assertEqual((decision["direction"], decision["desired"]), ("out", asked))
+        self.assertEqual(self.receiver.faults, [])
+        # Delivered, it is not sent by the next one.
+        async def counted():
+            return (await weir.metrics()).sum("weir_autoscale_hooks_total", outcome="delivered")
+        await until(counted, "the delivery counted")
+        calls = len(self.receiver.ids)
+        self.assertIsNone(await weir.stop())
+        await self.weir(self.config)
+        await wire.pause(2)
+        self.assertNotIn(last, self.receiver.ids[calls:])
+
+    async def test_numbers_rise_across_crashes(self):
+        held = fake_worker.Held()
+        w1 = await self.worker("w1", held)
+        weir = await self.start([w1.config(slots=1)], self.scaling())
+        await self.backlog(weir)
+        first = await self.decided()
+        weir = await self.again(weir)
+        await self.backlog(weir)
+        second = await self.decided(len(self.receiver.real()) + 1)
+        self.assertGreater(second["sequence"], first["sequence"])
+        self.assertGreater(second["episode"], first["episode"])
+
+    async def test_a_decision_of_a_hook_that_is_not_configured_any_more_is_dropped(self):
+        w1 = await self.worker("w1", fake_worker.Held())
+        weir = await self.start([w1.config(slots=1)], self.scaling())
+        self.receiver.status = 503
+        await self.backlog(weir)
+        await until(lambda: self.receiver.ids, "a failed delivery", PATIENCE)
+        self.config["pools"]["loaders"]["autoscale"]["hooks"] = [
+            {"exec": {"command": ["/bin/true"]}}]
+        weir = await self.again(weir)
+        await weir.said("a kept scale decision is not sent.*not configured any more")
 
 
 class ScaleInTest(HooksCase):

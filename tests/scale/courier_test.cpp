@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "scale/record.hpp"
 #include "scale/scale_bench.hpp"
 #include "scale/standard_webhooks.hpp"
 
@@ -48,6 +49,12 @@ struct bench : test::hook_bench {
     o.pool = "loaders";
     o.backoff = {1ms, 4ms, 1h};
     o.claim_removal = claim;
+    o.kept = std::move(from_before);
+    o.keep = [this](const std::string& key, const scale::message* m) {
+      ++writes;
+      if (m) kept[key] = *m;
+      else CHECK(kept.erase(key) == 1);
+    };
     o.report = [this](const hook_report& r) {
       ++count[{r.what, r.way}];
       log.push_back(std::string(name(r.what)) + " " + std::to_string(r.sequence) +
@@ -64,6 +71,8 @@ struct bench : test::hook_bench {
   std::function<std::vector<std::string>(std::span<const std::string>)> claim;
   std::map<std::pair<hook_outcome, direction>, unsigned> count;
   std::vector<std::string> log, details;
+  std::map<std::string, scale::message> from_before, kept;
+  unsigned writes = 0;
   std::function<void()> then;
   std::unique_ptr<courier> mail;
 };
@@ -324,6 +333,96 @@ TEST_CASE("a courier that goes is silent, whatever was under way") {
   b.context.restart();
   b.context.run_for(30ms);
   CHECK(b.log.size() == told);
+}
+
+TEST_CASE("what a hook was not told yet is kept, the newest in place of the others") {
+  bench b;
+  loopback_server up(b.context, [](const seen_request&) { return response(200); });
+  loopback_server down(
+      b.context, [](const seen_request&) { return response(200); }, nullptr,
+      test::listening::later);
+  const std::vector<config::hook> hooks{webhook_to(up), webhook_to(down)};
+  courier& mail = b.make(hooks);
+  mail.submit(decision(1), 5);
+  CHECK(b.kept.size() == 2);   // before anything was sent
+  const std::string key = scale::hook_key(hooks, 1);
+  REQUIRE(b.until([&] { return b.of(hook_outcome::delivered) == 1; }));
+  REQUIRE(b.kept.size() == 1);
+  CHECK(b.kept.at(key).decision.sequence == 1);
+  CHECK(b.kept.at(key).decided_unix_ms == 5);
+  const std::string id = b.kept.at(key).id;
+  mail.submit(decision(2), 6);
+  CHECK(b.kept.at(key).decision.sequence == 2);
+  CHECK(b.kept.at(key).id != id);
+  down.listen();
+  REQUIRE(b.until([&] { return b.of(hook_outcome::delivered) == 3; }));
+  CHECK(b.kept.empty());
+  CHECK(b.writes == 7);   // retries write nothing
+}
+
+TEST_CASE("what was kept is sent on as it was, unless something newer comes") {
+  for (const bool newer : {false, true}) {
+    bench b;
+    loopback_server peer(
+        b.context, [](const seen_request&) { return response(200); }, nullptr,
+        newer ? test::listening::later : test::listening::now);
+    scale::message m{"msg_before", decision(41), 7, "{\"data\":{\"sequence\":41}}"};
+    const std::vector<config::hook> hooks{webhook_to(peer, "secret")};
+    b.from_before[scale::hook_key(hooks, 0)] = m;
+    b.from_before["of another"] = m;
+    courier& mail = b.make(hooks);
+    CHECK(mail.undelivered() == 1);
+    CHECK(b.writes == 0);   // it is kept
+    b.kept[scale::hook_key(hooks, 0)] = m;
+    if (newer) {
+      mail.submit(decision(42), 8);
+      REQUIRE(b.until([&] { return b.of(hook_outcome::failed) > 0; }));
+      peer.listen();
+    }
+    REQUIRE(b.until([&] { return b.of(hook_outcome::delivered) == 1; }));
+    REQUIRE(peer.seen().size() == 1);
+    CHECK(sequence(peer.seen()[0]) == (newer ? 42 : 41));
+    CHECK(test::verified(peer.seen()[0], "secret"));
+    if (!newer) CHECK(peer.seen()[0].body == m.body);
+    CHECK((peer.seen()[0].fields.at("webhook-id") == "msg_before") == !newer);
+    CHECK(b.kept.empty());
+  }
+}
+
+TEST_CASE("nothing is kept for a hook that is gone or wants no more, all for a process that ends") {
+  enum class how { removed, replaced, refused, ended };
+  for (const how h : {how::removed, how::replaced, how::refused, how::ended}) {
+    bench b;
+    loopback_server peer(b.context, [&](const seen_request&) {
+      return response(h == how::refused ? 410 : 500);
+    });
+    const auto hook = webhook_to(peer);
+    courier& mail = b.make({hook, hook});
+    mail.submit(decision(1), 0);
+    REQUIRE(b.until([&] { return b.of(hook_outcome::failed) >= 2; }));
+    if (h == how::removed) mail.configure({}, nullptr);
+    auto other = hook;
+    other.webhook->timeout = 9s;
+    if (h == how::replaced) mail.configure({other}, nullptr);   // another hook of the same name
+    if (h == how::ended) b.mail.reset();
+    CHECK(b.kept.size() == (h == how::ended ? 2 : 0));
+  }
+}
+
+TEST_CASE("of two hooks that look the same the one that stays keeps its message") {
+  bench b;
+  loopback_server peer(b.context, [&](const seen_request&) { return response(500); });
+  const auto hook = webhook_to(peer);
+  auto first = hook;
+  first.webhook->timeout = 9s;
+  courier& mail = b.make({first, hook});
+  mail.submit(decision(1), 0);
+  const std::string key = scale::hook_key({hook}, 0);
+  CHECK(b.kept.contains(key + "-2"));
+  mail.configure({hook}, nullptr);
+  REQUIRE(b.kept.size() == 1);
+  CHECK(b.kept.contains(key));
+  CHECK(mail.undelivered() == 1);
 }
 
 TEST_CASE("a test message goes once to every hook and leaves the outboxes alone") {
