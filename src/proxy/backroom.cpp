@@ -319,6 +319,7 @@ void backroom::put_back(const run_order& o, base::duration delay) {
     again.tries = o.tries;
     owners_.erase(again.id);
     entries_.erase(e);
+    returning_.insert(again.id);
   }
   o.gate->cancel(o.grant.batch, now());
   // By way of the engine's thread, on which all admissions are; a store that fails knows less of
@@ -327,6 +328,10 @@ void backroom::put_back(const run_order& o, base::duration delay) {
     const bool gone = b ? !store::is_open(b->state)
                         : b.error().what == store::trouble::not_found ||
                               b.error().what == store::trouble::closed;
+    {
+      const std::lock_guard held(lock_);
+      returning_.erase(again.id);
+    }
     if (!gone) admit(b ? std::move(*b) : again, coming::again, delay);
   });
 }
@@ -347,7 +352,7 @@ void backroom::cancelled(const store::batch& b) {
     const auto owner = owners_.find(b.id);
     if (owner == owners_.end()) {
       const route_plan* const r = route_of(b.pool, b.route);
-      if (r && lanes_.contains(b.lane)) gate = r->pool->gate;
+      if (r && lanes_.contains(b.lane) && !returning_.contains(b.id)) gate = r->pool->gate;
     } else if (entry& e = entries_.at(owner->second); e.busy) {
       out_.interrupt(loop_of(owner->second), owner->second);
     } else {

@@ -135,6 +135,7 @@ class backroom {
   plan_ptr plan_;                                        // the first loop's: for routes and gates
   std::unordered_map<std::uint64_t, entry> entries_;     // by owner
   std::unordered_map<store::batch_id, std::uint64_t, id_hash> owners_;
+  std::unordered_set<store::batch_id, id_hash> returning_;   // put back, and in no pool yet
   std::unordered_multimap<store::batch_id, watcher, id_hash> watchers_;
   std::unordered_set<std::uint32_t> lanes_;              // that a pool knows of
   base::duration lead_{};                                // of the steady clock over the wall's

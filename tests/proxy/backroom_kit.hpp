@@ -38,6 +38,7 @@ class paper_engine final : public store::engine {
   std::deque<load_call> loads;
   std::deque<end_call> given_up;
   std::deque<done<std::vector<store::lane_state>>> lane_calls;
+  std::deque<std::pair<id, done<store::batch>>> finds;
 
   void load(std::uint32_t lane, std::int64_t after, unsigned limit,
             done<std::vector<store::batch>> told) override {
@@ -51,13 +52,16 @@ class paper_engine final : public store::engine {
     given_up.push_back({which, std::move(outcome), tells, std::move(told)});
   }
 
+  void find(id which, bool, done<store::batch> told) override {
+    finds.emplace_back(which, std::move(told));
+  }
+
   void add(store::batch, std::optional<store::key_claim>, done<store::added>) override { no(); }
   void open_attempt(id, std::string, ms, done<store::opened_attempt>) override { no(); }
   void end_attempt(store::finished_attempt, done<void>) override { no(); }
   void cancel(id, ms, done<void>) override { no(); }
   void requeue(id, ms, done<store::batch>) override { no(); }
   void drop(id, done<void>) override { no(); }
-  void find(id, bool, done<store::batch>) override { no(); }
   void response_of(id, done<store::response>) override { no(); }
   void attempts_of(id, done<std::vector<store::attempt_note>>) override { no(); }
   void list(store::batch_query, done<std::vector<store::batch_line>>) override { no(); }
@@ -171,6 +175,14 @@ struct backroom_kit {
   void elapse(base::duration d) {
     elapsed += d;
     gate->expire(now() + elapsed);
+  }
+  // What was put back is as the store has it.
+  void find_all(store::batch_state s = store::batch_state::queued) {
+    for (auto& [id, told] : std::exchange(engine.finds, {})) {
+      store::batch b = batch(id[0] | static_cast<unsigned>(id[1]) << 8);
+      b.state = s;
+      told(std::move(b));
+    }
   }
   // One step of every run. `end` is how those attempts end that were sent.
   void step(core::attempt_end end = core::attempt_end::succeeded) {

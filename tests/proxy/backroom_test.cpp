@@ -226,6 +226,8 @@ TEST_CASE("an attempt that is put back is granted again, and its slot is free me
   kit.runs.clear(), kit.open_now.clear();
   SECTION("at once") {
     kit.room.put_back(order, {});
+    CHECK(kit.busy() == 0);
+    kit.find_all();
     kit.deliver();
     REQUIRE(kit.runs.size() == 1);
     CHECK(kit.runs[0].order.owner != order.owner);   // messages to the old number find nobody
@@ -233,6 +235,7 @@ TEST_CASE("an attempt that is put back is granted again, and its slot is free me
   }
   SECTION("after a while") {
     kit.room.put_back(order, 1h);
+    kit.find_all();
     kit.deliver();
     CHECK(kit.runs.empty());
     CHECK(kit.busy() == 0);
@@ -247,6 +250,22 @@ TEST_CASE("an attempt that is put back is granted again, and its slot is free me
   SECTION("while weir stops") {
     kit.room.stop();
     kit.room.put_back(order, {});
+    kit.find_all();
+    kit.deliver();
+    CHECK(kit.runs.empty());
+  }
+  SECTION("not when it was cancelled meanwhile") {
+    kit.room.put_back(order, {});
+    kit.room.cancelled(backroom_kit::batch(1));
+    kit.find_all(store::batch_state::cancelled);
+    kit.deliver();
+    CHECK(kit.runs.empty());
+    CHECK(kit.open_in_books() == 0);
+  }
+  SECTION("not when the store has it no more, or closes") {
+    kit.room.put_back(order, {});
+    const auto what = GENERATE(store::trouble::not_found, store::trouble::closed);
+    kit.engine.finds.at(0).second(store::failure{what, "gone"});
     kit.deliver();
     CHECK(kit.runs.empty());
   }
@@ -261,6 +280,7 @@ TEST_CASE("a batch that is put back keeps the tries that were counted meanwhile"
   kit.runs.clear(), kit.open_now.clear();
   order.tries = 4;
   kit.room.put_back(order, {});
+  kit.engine.finds.at(0).second(store::failure{store::trouble::io, "it cannot be read now"});
   kit.deliver();
   REQUIRE(kit.runs.size() == 1);
   CHECK(kit.runs[0].order.tries == 4);
@@ -336,6 +356,22 @@ TEST_CASE("cancelling a batch that is on disk only corrects the pool's books") {
   CHECK(kit.open_in_books() == before - 1);
   slot.free();
   kit.until_quiet();
+}
+
+TEST_CASE("cancelling a batch that is put back takes none of its lane's off the books") {
+  core::pool_settings s = test::plain_pool();
+  s.durable.window = 1;
+  backroom_kit kit(1, 2, s);
+  for (unsigned n = 1; n <= 6; ++n) kit.arrive(n);
+  REQUIRE(kit.runs.size() == 1);
+  const auto order = kit.runs[0].order;
+  kit.runs.clear(), kit.open_now.clear();
+  kit.room.put_back(order, 1h);
+  CHECK(kit.open_in_books() == 5);
+  kit.room.cancelled(backroom_kit::batch(1));
+  CHECK(kit.open_in_books() == 5);
+  kit.find_all(store::batch_state::cancelled);
+  CHECK(kit.open_in_books() == 5);
 }
 
 TEST_CASE("cancelling a batch that nobody knows does nothing") {
@@ -663,9 +699,17 @@ TEST_CASE("lanes that no route serves wait for one, and each is taken up once") 
   CHECK(kit.open_in_books() == 3);
 }
 
+TEST_CASE("what waited is known once the store has told of its lanes, and not before") {
+  backroom_kit kit;
+  CHECK_FALSE(kit.room.restored());
+  kit.engine.lane_calls[0](std::vector<store::lane_state>{});
+  CHECK(kit.room.restored());
+}
+
 TEST_CASE("lanes that the store cannot tell of, or tells of after stop, are left alone") {
   backroom_kit kit;
   kit.engine.lane_calls[0](store::failure{store::trouble::closed, "closing"});
+  CHECK_FALSE(kit.room.restored());
   CHECK(kit.open_in_books() == 0);
   kit.room.publish(kit.plan_with({"orders"}));
   kit.room.stop();
