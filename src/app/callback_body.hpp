@@ -1,4 +1,5 @@
-// What a callback says: that an asynchronous batch has ended, and how. Pure.
+// What a callback says: that an asynchronous batch has ended, and how. Made by the sender of
+// callbacks on the control thread. Pure.
 #pragma once
 
 #include <cstdint>

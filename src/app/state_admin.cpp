@@ -72,8 +72,8 @@ void state_dir::batches(const admin::batch_filter& filter, admin::done<std::stri
   auto q = to_query(filter);
   if (!q) return told(q.error());
   const unsigned limit = q->limit++;   // one more tells whether there are more
-  engine_->list(std::move(*q), home<std::vector<store::batch_line>>(
-                                   [limit, told](store::outcome<std::vector<store::batch_line>> got) {
+  using lines = std::vector<store::batch_line>;
+  engine_->list(std::move(*q), home<lines>([limit, told](store::outcome<lines> got) {
     if (!got) return told(to_failure(got.error()));
     const bool more = got->size() > limit;
     if (more) got->pop_back();

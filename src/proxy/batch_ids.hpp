@@ -1,4 +1,5 @@
-// The public form of a durable batch's id: 32 hexadecimal digits.
+// The public form of a durable batch's id: 32 hexadecimal digits. Used wherever a batch is named to
+// people or by them. Pure.
 #pragma once
 
 #include <array>

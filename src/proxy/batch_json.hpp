@@ -1,4 +1,5 @@
-// Durable batches as clients and operators read them: JSON texts of one line. Pure.
+// Durable batches as clients (batches.cpp) and operators (the app's state_admin.cpp) read them: JSON
+// texts of one line. Pure.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,5 @@
-// How tenants are told apart in core: by a number made of the name.
+// How tenants are told apart in core: by a number made of the name. The same for requests that wait
+// and for durable batches. Pure.
 #pragma once
 
 #include <cstdint>

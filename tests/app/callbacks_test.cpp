@@ -40,7 +40,8 @@ struct bench {
     return answer->get_future().get();
   }
   // A batch that was given up and has a callback; its id.
-  store::batch_id ended(const std::string& url, unsigned char number, const char* route = "orders") {
+  store::batch_id ended(const std::string& url, unsigned char number,
+                        const char* route = "orders") {
     store::batch b;
     b.id.fill(number);
     b.pool = "loaders", b.route = route, b.method = "POST", b.target = "/", b.callback = url;
@@ -135,7 +136,8 @@ TEST_CASE("many are delivered, each once, with few connections at once") {
 TEST_CASE("what fails is tried again under its id until it is taken") {
   bench b;
   int refusals = 3;
-  loopback_server peer(b.io, [&](const seen_request&) { return response(refusals-- > 0 ? 500 : 200); });
+  loopback_server peer(b.io,
+                       [&](const seen_request&) { return response(refusals-- > 0 ? 500 : 200); });
   b.ended(origin(peer) + "/", 1);
   b.make({origin(peer)});
   REQUIRE(b.until_later([&] { return b.count(outcome::delivered) == 1; }));

@@ -40,8 +40,8 @@ class AcceptTest(AsyncCase):
                     worker = await self.worker()
                     weir = await self.start(worker)
                     body = os.urandom(size)
-                    at = await self.post(body, {"X-Kept": "yes", "Weir-Group": "g",
-                                                **({"Idempotency-Key": own_key} if own_key else {})})
+                    key = {"Idempotency-Key": own_key} if own_key else {}
+                    at = await self.post(body, {"X-Kept": "yes", "Weir-Group": "g", **key})
                     await self.becomes(at, "succeeded")
                     seen = (await self.result(at)).json()
                     fields = {name.lower(): value for name, value in seen["fields"]}

@@ -86,7 +86,8 @@ class CommandTest(BatchesCase):
     async def test_mistakes_say_what_was_expected(self):
         await self.start(await self.worker())
         for words, status, said in (
-                (("batches", "requeue"), 2, "--all"), (("batches", "show", "xyz"), 1, "hexadecimal"),
+                (("batches", "requeue"), 2, "--all"),
+                (("batches", "show", "xyz"), 1, "hexadecimal"),
                 (("batches", "ls", "--state", "odd"), 1, "one of queued"),
                 (("batches", "drop", "--all", "--state", "queued"), 1, "cannot be dropped"),
                 (("batches", "show", "0" * 32), 1, "no such batch")):

@@ -107,7 +107,10 @@ class ReloadTest(WeirCase):
         self.assertEqual(json.loads(warned[0])["level"], "warning")
         config["state_dir"] = "state"
         await weir.reload(config)
-        await weir.said("state_dir: has no effect in this version")
+        config["backup"] = {"dir": "copies"}
+        del config["state_dir"]
+        await weir.reload(config)
+        await weir.said("backup: has no effect without `state_dir`")
 
     async def test_log_lines_hold_no_empty_members(self):
         weir = await self.weir(basic_config([self.w1]))

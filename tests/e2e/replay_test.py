@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -17,7 +18,12 @@ MIB = 1 << 20
 SIZE = (2048 if HEAVY else 64 if SLOW == 1 else 16) * MIB
 BLOCK = 1 * MIB
 NOISE = os.urandom(BLOCK)
-KEY = {"Idempotency-Key": "k"}
+NUMBERS = itertools.count()
+
+
+def key():
+    """One that no other request has."""
+    return {"Idempotency-Key": f"k{next(NUMBERS)}"}
 GROWTH_MAX = 16 * MIB
 PATIENT = {"balance": "first", "ejection": {"consecutive_failures": 0},
            "retry_budget": {"min": 1000}}
@@ -77,7 +83,7 @@ class ReplayCase(WeirCase):
 
     async def upload(self, chunked=False, size=SIZE, address=None):
         client = await self.client(address or self.door.front)
-        fields = {**KEY, **({"Transfer-Encoding": "chunked"} if chunked
+        fields = {**key(), **({"Transfer-Encoding": "chunked"} if chunked
                             else {"Content-Length": str(size)})}
 
         async def send():
@@ -160,7 +166,7 @@ class ReplayTest(ReplayCase):
         await self.start(hashes)
         client = await self.client(self.door.front)
         await client.send(raw_client.request_head(
-            "POST", "/load", {**KEY, "Content-Length": str(SIZE)}))
+            "POST", "/load", {**key(), "Content-Length": str(SIZE)}))
         for block in blocks(8 * MIB):
             await client.send(block)
 

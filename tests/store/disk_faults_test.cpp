@@ -147,12 +147,12 @@ void check_other_promises(const weir::test::scratch_folder& folder,
     })->what;
   };
   const auto messages =
-      test::answer<std::vector<message>>([&](auto t) { (*opened)->messages(t); });
+      test::answer<message_page>([&](auto t) { (*opened)->messages("", t); });
   if (told["batch"]) CHECK(claim(1) == key_record::kind::batch);
   if (told["batch"]) CHECK(test::queued(**opened).size() == 1);
   if (told["settle"]) CHECK(claim(2) == key_record::kind::finished);
   CHECK(claim(3) == key_record::kind::fresh);
-  if (told["message"]) CHECK(messages->size() == 1);
+  if (told["message"]) CHECK(messages->list.size() == 1);
 }
 
 }  // namespace
