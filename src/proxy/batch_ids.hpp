@@ -1,4 +1,5 @@
-// The public form of a durable batch's id: 32 hexadecimal digits.
+// The public form of a durable batch's id: 32 hexadecimal digits, in addresses, fields and JSON.
+// Pure; whoever speaks of batches to the outside uses it.
 #pragma once
 
 #include <array>

@@ -71,7 +71,9 @@ dispatcher::run::~run() {
   timer.disarm();
 }
 
-void dispatcher::begin(run_order o) { net::spawn(serve(std::make_unique<run>(*this, std::move(o)))); }
+void dispatcher::begin(run_order o) {
+  net::spawn(serve(std::make_unique<run>(*this, std::move(o))));
+}
 
 void dispatcher::interrupt(std::uint64_t owner) {
   for (run* r = runs_; r; r = r->next)

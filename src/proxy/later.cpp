@@ -125,8 +125,9 @@ store::batch describe(exchange& x, const intake& read, store::payload body, bool
   b.urgency = read.urgency;
   b.callback = read.callback;
   b.created = b.changed = x.began_unix_ms;
+  const base::duration left = read.deadline - x.in.loop.now();
   if (read.deadline != base::never)
-    b.deadline = x.in.wall_ms() + std::chrono::ceil<std::chrono::milliseconds>(read.deadline - x.in.loop.now()).count();
+    b.deadline = x.in.wall_ms() + std::chrono::ceil<std::chrono::milliseconds>(left).count();
   b.body = std::move(body);
   return b;
 }

@@ -220,7 +220,8 @@ net::task<net::relay_end> attempt::relay_body(net::body_source& body, net::body_
   if (end == net::relay_end::sink_failed && finish) {
     x_.client_lost = true;
     sink.to = nullptr;
-    end = co_await net::relay(loop_, body, sink, x_.in.relays, x_.download_progress, answer_keeper());
+    end = co_await net::relay(loop_, body, sink, x_.in.relays, x_.download_progress,
+                              answer_keeper());
   }
   count_chunk_limit(x_, body.chunks);
   if (body.wanted_pipe) x_.plan->hits.pipes->add(x_.in.shard);

@@ -60,7 +60,8 @@ TEST_CASE("the body of a request to weir itself is read, so that the next is in 
   const std::string at = address(post_async(front));
   wire client = front.connect();
   const std::string body(30'000, 'x');
-  client.say("GET " + at + " HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n" + body + get(at));
+  client.say("GET " + at + " HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n" + body +
+             get(at));
   CHECK(client.read().status() == 200);
   CHECK(client.read().status() == 200);
   client.say("GET " + at + " HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n" +
