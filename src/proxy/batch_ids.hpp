@@ -1,5 +1,5 @@
-// The public form of a durable batch's id: 32 hexadecimal digits. Used wherever a batch is named to
-// people or by them. Pure.
+// The public form of a durable batch's id: 32 hexadecimal digits, in addresses, fields and JSON.
+// Pure; whoever speaks of batches to the outside uses it.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// Durable batches as clients (batches.cpp) and operators (the app's state_admin.cpp) read them: JSON
-// texts of one line. Pure.
+// Durable batches as clients and operators read them: JSON texts of one line. For the front door
+// and the admin API. Pure.
 #pragma once
 
 #include <optional>

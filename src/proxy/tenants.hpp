@@ -1,5 +1,5 @@
-// How tenants are told apart in core: by a number made of the name. The same for requests that wait
-// and for durable batches. Pure.
+// How tenants are told apart in core: by a number made of the name. For requests that wait and for
+// durable batches alike, with the same seed. Pure.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 // as the dispatcher would. Single-threaded.
 #pragma once
 
+#include <catch2/catch.hpp>
 #include <deque>
 #include <functional>
 #include <map>
@@ -70,8 +71,9 @@ class paper_engine final : public store::engine {
   void settle_key(store::key_claim, store::response, ms, done<void>) override { no(); }
   void release_key(store::digest) override { no(); }
   void keep_message(store::message, done<void>) override { no(); }
-  void forget_message(std::string, done<void>) override { no(); }
-  void messages(done<std::vector<store::message>>) override { no(); }
+  void forget_message(store::message, done<void>) override { no(); }
+  void messages(std::string, done<store::message_page>) override { no(); }
+  void due_messages(std::string, unsigned, done<store::message_page>) override { no(); }
   void sweep(store::retention, ms, done<store::swept>) override { no(); }
   void back_up(std::string, done<void>) override { no(); }
 
@@ -212,6 +214,7 @@ struct backroom_kit {
   unsigned begun = 0;                       // run orders so far
   std::map<store::batch_id, unsigned> open_now;   // runs of a batch at once
   unsigned most_open = 0;
+  int callbacks_due = 0;
   base::duration elapsed{};
   bool loops_right = true;                  // each was given to the loop of its number
   std::shared_ptr<proxy::pool_gate> gate;
@@ -229,7 +232,8 @@ struct backroom_kit {
               interrupted.push_back(owner);
               for (run& r : runs)
                 if (r.order.owner == owner) r.interrupted = true;
-            }};
+            },
+            [this] { ++callbacks_due; }};
   }
   void leave(const run& r) {
     --open_now[r.order.id];
@@ -255,5 +259,32 @@ struct backroom_kit {
       room.ended(r.order.owner, r.order.id);
   }
 };
+
+// Somebody else has the only slot, until told.
+struct taken_slot {
+  explicit taken_slot(backroom_kit& k) : kit(k) {
+    core::batch_facts f;
+    f.wait_max = base::forever;
+    runner = kit.gate->admit(f, backroom_kit::now());
+    REQUIRE(runner.what == core::admission::kind::granted);
+  }
+  void free() {
+    core::attempt_report r;
+    r.end = core::attempt_end::succeeded;
+    if (!std::exchange(freed, true)) kit.gate->finish(runner.batch, r, backroom_kit::now());
+  }
+  backroom_kit& kit;
+  core::admission runner;
+  bool freed = false;
+};
+
+inline void check_empty(backroom_kit& kit) {
+  CHECK(kit.runs.empty());
+  CHECK(kit.running() == 0);
+  CHECK(kit.waiting() == 0);
+  CHECK(kit.busy() == 0);
+  CHECK(kit.most_open <= 1);
+  CHECK(kit.loops_right);
+}
 
 }  // namespace weir::test
