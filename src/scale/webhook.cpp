@@ -81,7 +81,8 @@ class webhook_attempt : public attempt {
       std::erase_if(*found, [&](const base::ip_address& a) {
         return s->tools.may_call && !s->tools.may_call(base::to_string(a));
       });
-      if (found->empty()) return s->end({kind::failed, "leads to no address that may be called", {}});
+      if (found->empty())
+        return s->end({kind::failed, "leads to no address that may be called", {}});
       post(s, net::make_socket_addresses(std::move(*found), s->place->origin.port));
     });
   }
