@@ -25,6 +25,14 @@ base::duration since(store::unix_ms then) noexcept {
   return std::max<base::duration>(0ms, std::chrono::milliseconds(wall_ms() - then));
 }
 
+// What the steady clock is ahead of the wall clock.
+base::duration steady_lead() noexcept {
+  timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return now().time_since_epoch() - std::chrono::seconds(t.tv_sec) -
+         std::chrono::nanoseconds(t.tv_nsec);
+}
+
 const pool_plan* pool_of(const plan& p, std::string_view name) {
   const auto found = std::ranges::find(p.pools, name, &pool_plan::name);
   return found == p.pools.end() ? nullptr : &*found;
@@ -123,7 +131,16 @@ bool backroom::take_out(std::uint64_t owner) {
   return tells;
 }
 
-core::batch_facts backroom::facts_of(const store::batch& b, const route_plan& r) const {
+// One lead for all, so that what came one after the other stays so; a new one when a clock was set.
+base::duration backroom::age_of(const store::batch& b, instant t) {
+  constexpr base::duration set_by = 1s;
+  const base::duration lead = steady_lead();
+  if (lead - lead_ > set_by || lead_ - lead > set_by) lead_ = lead;
+  const base::duration came = std::chrono::milliseconds(b.created) + lead_;
+  return std::max(base::duration{}, t.time_since_epoch() - came);
+}
+
+core::batch_facts backroom::facts_of(const store::batch& b, const route_plan& r, instant t) {
   core::batch_facts f;
   f.route = r.core_route;
   f.tenant = b.tenant;
@@ -136,19 +153,20 @@ core::batch_facts backroom::facts_of(const store::batch& b, const route_plan& r)
              .backoff_base = r.settings.async_retry.backoff_base,
              .backoff_max = r.settings.async_retry.backoff_max,
              .bounces_max = r.settings.retry.bounces_max};
-  if (b.deadline) f.client_deadline = base::after(now(), std::chrono::milliseconds(
+  if (b.deadline) f.client_deadline = base::after(t, std::chrono::milliseconds(
                                                              *b.deadline - wall_ms()));
   f.durable = true;
   f.lane = b.lane;
   f.place = b.seq;
   f.tries = b.tries;
-  f.age = since(b.created);
+  f.age = age_of(b, t);
   f.stored_bytes = b.body.size;
   return f;
 }
 
 // The route may be gone: the batch stays in the store until it comes back.
 void backroom::admit(store::batch b, coming how, base::duration delay) {
+  const instant t = now();
   core::batch_facts facts;
   std::shared_ptr<pool_gate> gate;
   {
@@ -156,7 +174,7 @@ void backroom::admit(store::batch b, coming how, base::duration delay) {
     const route_plan* const r = route_of(b.pool, b.route);
     if (stopped_ || !r || owners_.contains(b.id)) return;
     gate = r->pool->gate;
-    facts = facts_of(b, *r);
+    facts = facts_of(b, *r, t);
     facts.owner = put(b, gate);
     lanes_.insert(b.lane);
   }
@@ -166,13 +184,21 @@ void backroom::admit(store::batch b, coming how, base::duration delay) {
   facts.reserved = how == coming::reserved;
   facts.delay = std::max(delay, base::duration(std::chrono::milliseconds(
                                     std::max<store::unix_ms>(0, b.not_before - wall_ms()))));
-  const core::admission a = gate->admit(facts, now());
-  const std::lock_guard held(lock_);
-  const auto e = entries_.find(facts.owner);
-  if (e == entries_.end()) return;
+  settle_admission(b, facts.owner, *gate, gate->admit(facts, t));
+}
+
+void backroom::settle_admission(const store::batch& b, std::uint64_t owner, pool_gate& gate,
+                                const core::admission& a) {
+  std::unique_lock held(lock_);
+  const auto e = entries_.find(owner);
+  if (e == entries_.end()) {   // cancelled or stopped meanwhile: the pool may have it still
+    held.unlock();
+    gate.cancel(a.batch, now());
+    return;
+  }
   if (a.what == core::admission::kind::granted) {
     e->second.place = a.batch;
-    return begin(facts.owner, e->second, a.grant);
+    return begin(owner, e->second, a.grant);
   }
   if (a.what == core::admission::kind::queued) {
     e->second.place = a.batch;
@@ -180,6 +206,8 @@ void backroom::admit(store::batch b, coming how, base::duration delay) {
   }
   owners_.erase(b.id);
   entries_.erase(e);
+  const bool late = a.what == core::admission::kind::refused && a.why == core::refusal::deadline;
+  if (late) give_up(b.id, !b.callback.empty());
 }
 
 void backroom::arrived(const store::batch& b, const store::added& where) {
@@ -242,6 +270,11 @@ void backroom::settle(const settlement& s) {
   owners_.erase(id);
   entries_.erase(found);
   if (s.why != core::refusal::deadline) return;   // weir is shutting down: it stays as it is
+  give_up(id, tells);
+}
+
+// Under the lock or not: the engine answers on its own thread.
+void backroom::give_up(const store::batch_id& id, bool tells) {
   engine_.give_up(id, "deadline", "its Weir-Deadline passed while it waited", wall_ms(), tells,
                   [this, id, tells](store::outcome<void>) { given_up(id, tells); });
 }
@@ -283,8 +316,10 @@ void backroom::put_back(const run_order& o, base::duration delay) {
     const auto e = entries_.find(o.owner);
     if (e == entries_.end()) return;
     again = std::move(e->second.what);
+    again.tries = o.tries;
     owners_.erase(again.id);
     entries_.erase(e);
+    returning_.insert(again.id);
   }
   o.gate->cancel(o.grant.batch, now());
   // By way of the engine's thread, on which all admissions are; a store that fails knows less of
@@ -293,6 +328,10 @@ void backroom::put_back(const run_order& o, base::duration delay) {
     const bool gone = b ? !store::is_open(b->state)
                         : b.error().what == store::trouble::not_found ||
                               b.error().what == store::trouble::closed;
+    {
+      const std::lock_guard held(lock_);
+      returning_.erase(again.id);
+    }
     if (!gone) admit(b ? std::move(*b) : again, coming::again, delay);
   });
 }
@@ -313,7 +352,7 @@ void backroom::cancelled(const store::batch& b) {
     const auto owner = owners_.find(b.id);
     if (owner == owners_.end()) {
       const route_plan* const r = route_of(b.pool, b.route);
-      if (r && lanes_.contains(b.lane)) gate = r->pool->gate;
+      if (r && lanes_.contains(b.lane) && !returning_.contains(b.id)) gate = r->pool->gate;
     } else if (entry& e = entries_.at(owner->second); e.busy) {
       out_.interrupt(loop_of(owner->second), owner->second);
     } else {

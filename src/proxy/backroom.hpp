@@ -117,7 +117,11 @@ class backroom {
   bool take_out(std::uint64_t owner);   // true: it has a callback
   enum class coming : std::uint8_t { reserved, loaded, again };
   void admit(store::batch b, coming how, base::duration delay);
-  core::batch_facts facts_of(const store::batch& b, const route_plan& r) const;
+  void settle_admission(const store::batch& b, std::uint64_t owner, pool_gate& gate,
+                        const core::admission& a);
+  void give_up(const store::batch_id& id, bool tells);
+  core::batch_facts facts_of(const store::batch& b, const route_plan& r, instant t);
+  base::duration age_of(const store::batch& b, instant t);
   void loaded(const std::string& pool, const core::load_order& order,
               store::outcome<std::vector<store::batch>> got);
   void restore(const store::lane_state& lane);
@@ -131,8 +135,10 @@ class backroom {
   plan_ptr plan_;                                        // the first loop's: for routes and gates
   std::unordered_map<std::uint64_t, entry> entries_;     // by owner
   std::unordered_map<store::batch_id, std::uint64_t, id_hash> owners_;
+  std::unordered_set<store::batch_id, id_hash> returning_;   // put back, and in no pool yet
   std::unordered_multimap<store::batch_id, watcher, id_hash> watchers_;
   std::unordered_set<std::uint32_t> lanes_;              // that a pool knows of
+  base::duration lead_{};                                // of the steady clock over the wall's
   std::uint64_t next_ = 1;
   bool stopped_ = false;
   std::atomic<bool> restored_{false};

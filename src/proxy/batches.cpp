@@ -50,6 +50,17 @@ net::task<void> no_batch(exchange& x) {
                 {});
 }
 
+net::task<void> store_failed(exchange& x, const store::failure& why) {
+  const bool closing = why.what == store::trouble::closed;
+  return answer(x, closing ? fault::closing : fault::store_failed, why.detail,
+                std::chrono::seconds(5));
+}
+
+// What is there for nobody, and what cannot be told now.
+bool is_gone(const store::failure& why) noexcept {
+  return why.what == store::trouble::not_found || why.what == store::trouble::damaged;
+}
+
 net::task<void> show(exchange& x, const store::batch& b) {
   durable_tools& tools = *x.plan->durable;
   auto start = [&](store::done<std::vector<store::attempt_note>> told) {
@@ -79,6 +90,10 @@ net::task<void> show_result(exchange& x, const store::batch& b) {
     co_await answer_kept(x, *got, {}, &tools);
     co_return;
   }
+  if (!is_gone(got.error())) {
+    co_await store_failed(x, got.error());
+    co_return;
+  }
   co_await answer(x, fault::result_gone,
                   "the batch is " + std::string(name(b.state)) +
                       " and has no answer that was kept; its history says why",
@@ -97,7 +112,9 @@ net::task<void> cancel(exchange& x, store::batch b) {
   const auto done = co_await ask<void>(x.in.loop, start);
   if (!done) {
     const bool over = done.error().what == store::trouble::conflict;
-    co_await answer(x, over ? fault::batch_ended : fault::store_failed, done.error().detail, {});
+    if (over) co_await answer(x, fault::batch_ended, done.error().detail, {});
+    else if (is_gone(done.error())) co_await no_batch(x);
+    else co_await store_failed(x, done.error());
     co_return;
   }
   b.state = store::batch_state::cancelled;
@@ -111,7 +128,8 @@ net::task<void> serve_batch(exchange& x, const address& to) {
   };
   auto found = co_await ask<store::batch>(x.in.loop, start);
   const bool theirs = found && belongs_to_client(x, *found);
-  if (!theirs) co_await no_batch(x);
+  if (!found && !is_gone(found.error())) co_await store_failed(x, found.error());
+  else if (!theirs) co_await no_batch(x);
   else if (x.method == "DELETE" && !to.result) co_await cancel(x, std::move(*found));
   else if (to.result) co_await show_result(x, *found);
   else co_await show(x, *found);

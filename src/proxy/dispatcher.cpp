@@ -14,6 +14,10 @@ using namespace std::chrono_literals;
 
 constexpr base::duration store_pause = 1s;   // before the store is asked again after it failed
 
+bool may_pass(const store::failure& f) noexcept {
+  return f.what == store::trouble::full || f.what == store::trouble::io;
+}
+
 // The worker's answer says itself how the batch went.
 bool went_well(const stored_run& r) noexcept {
   return r.end == core::attempt_end::succeeded && r.status < 400;
@@ -79,7 +83,7 @@ void dispatcher::abort() {
 }
 
 void dispatcher::stop(run& r, fault why) {
-  if (r.stopped == fault::none) r.stopped = why;
+  if (r.stopped == fault::none || why == fault::closing) r.stopped = why;
   if (r.x) r.x->stop(why);
   r.woken.ring();
 }
@@ -110,7 +114,11 @@ net::task<bool> dispatcher::attempt_until_over(run& r) {
     const store::batch_state then = how.next;
     r.order.tries = how.tries;
     const bool written = co_await write_down(r, std::move(how));
-    if (then != store::batch_state::queued || !written) co_return true;
+    if (then != store::batch_state::queued) co_return true;
+    if (!written) {   // the pool may have it still, or has granted it again
+      r.tools->room.leave(r.order);
+      co_return false;
+    }
     if (!at_once) {
       const bool waits = r.kept.verdict.what == core::verdict::kind::waiting;
       if (waits) r.tools->room.waits_again(r.order.owner, r.order.tries);
@@ -141,19 +149,19 @@ net::task<bool> dispatcher::open(run& r, store::batch& what) {
   }
   r.kept.number = got->number;
   what = std::move(got->what);
-  const bool readable = co_await open_body(r, what);
+  const bool readable = co_await open_body(r, what, to->name);
   co_return readable;
 }
 
 // Cancelled, damaged or dropped meanwhile: nobody has to run it. A store that fails is asked again.
 void dispatcher::refuse_opening(run& r, const store::failure& why) {
-  const bool later = why.what == store::trouble::full || why.what == store::trouble::io;
-  if (later) return r.tools->room.put_back(r.order, store_pause);
+  if (may_pass(why)) return r.tools->room.put_back(r.order, store_pause);
   r.tools->room.leave(r.order);
 }
 
 // A long body's file, checked whole: a worker must not get what was not sent.
-net::task<bool> dispatcher::open_body(run& r, const store::batch& what) {
+net::task<bool> dispatcher::open_body(run& r, const store::batch& what,
+                                      const std::string& worker) {
   r.body = {};
   if (what.body.spool == 0) co_return true;
   auto check = [&]() -> store::outcome<store::file> {
@@ -166,13 +174,36 @@ net::task<bool> dispatcher::open_body(run& r, const store::batch& what) {
     co_return true;
   }
   const store::failure why = opened.error();
-  r.tools->room.leave(r.order);
-  const bool tells = !what.callback.empty();
-  r.tools->engine.give_up(r.order.id, "damaged", why.detail, hall_.wall_ms(), tells,
-                          [room = &r.tools->room, id = r.order.id, tells](store::outcome<void>) {
-                            room->given_up(id, tells);
-                          });
+  if (may_pass(why)) co_await postpone(r, worker, why);
+  else co_await condemn(r, !what.callback.empty(), why);
   co_return false;
+}
+
+// The disk fails now, but the body may be sound: the attempt ends before it began.
+net::task<void> dispatcher::postpone(run& r, const std::string& worker, store::failure why) {
+  store::finished_attempt how;
+  how.id = r.order.id;
+  how.note = {r.kept.number,   worker, r.began_ms, hall_.wall_ms(),
+              std::string(core::name(core::attempt_end::client_fault)), std::move(why.detail)};
+  how.next = store::batch_state::queued;
+  how.tries = r.order.tries;
+  how.not_before = hall_.wall_ms() + to_ms(store_pause);
+  const bool written = co_await write_down(r, std::move(how));
+  if (written) r.tools->room.put_back(r.order, store_pause);
+  else r.tools->room.leave(r.order);
+}
+
+// A dead letter: what the client sent is not there any more.
+net::task<void> dispatcher::condemn(run& r, bool tells, store::failure why) {
+  auto start = [&](store::done<void> told) {
+    r.tools->engine.give_up(r.order.id, "damaged", why.detail, hall_.wall_ms(), tells,
+                            std::move(told));
+  };
+  const auto given_up = co_await ask<void>(hall_.loop, start);
+  if (!given_up && may_pass(given_up.error()))
+    co_return r.tools->room.put_back(r.order, store_pause);
+  r.tools->room.leave(r.order);
+  r.tools->room.given_up(r.order.id, tells && given_up);
 }
 
 // True: `next` is a grant to go on with at once.
@@ -254,9 +285,7 @@ net::task<bool> dispatcher::write_down(run& r, store::finished_attempt how) {
     };
     const auto written = co_await ask<void>(hall_.loop, start);
     if (written) co_return true;
-    const store::trouble what = written.error().what;
-    const bool again = what == store::trouble::full || what == store::trouble::io;
-    if (!again || r.stopped == fault::closing) co_return false;
+    if (!may_pass(written.error()) || r.stopped == fault::closing) co_return false;
     co_await pause(r, store_pause);
   }
 }

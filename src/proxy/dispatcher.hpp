@@ -7,7 +7,7 @@
 
 #include <functional>
 #include <memory>
-#include <string_view>
+#include <string>
 
 #include "proxy/backroom.hpp"
 #include "proxy/durable.hpp"
@@ -51,7 +51,9 @@ class dispatcher {
   net::task<void> serve(std::unique_ptr<run> r);
   net::task<bool> attempt_until_over(run& r);
   net::task<bool> open(run& r, store::batch& what);
-  net::task<bool> open_body(run& r, const store::batch& what);
+  net::task<bool> open_body(run& r, const store::batch& what, const std::string& worker);
+  net::task<void> postpone(run& r, const std::string& worker, store::failure why);
+  net::task<void> condemn(run& r, bool tells, store::failure why);
   void refuse_opening(run& r, const store::failure& why);
   net::task<bool> send(run& r, const store::batch& what, core::grant& next);
   void prepare(run& r, const store::batch& what);

@@ -169,8 +169,10 @@ void write_forwarded_head(exchange& x, std::string_view host) {
   f.client_tls = x.client->is_tls();
   f.client_trusted = x.owner->peer_trusted();
   f.batch_id = x.batch_id();
-  const std::string own_key = '"' + std::string(x.batch_id()) + '"';
-  if (x.needs_key) f.idempotency_key = own_key;
+  char own_key[34] = {'"'};
+  std::copy(x.id.begin(), x.id.end(), own_key + 1);
+  own_key[33] = '"';
+  if (x.needs_key) f.idempotency_key = {own_key, sizeof own_key};
   f.traceparent = {trace, sizeof trace - 1};
   x.request_head.clear();
   http::write_request_head(f, x.request_head);

@@ -80,15 +80,17 @@ net::task<bool> claim_key(exchange& x, const intake& read, keyed_run& run) {
   run.answer.bytes_max = x.route_settings().idempotency.answer_bytes_max;
   auto got = co_await ask_for(x, run.scope);
   const bool waits = x.route_settings().idempotency.on_running == config::running_key_action::wait;
-  if (got && got->what == kind::running && waits) got = co_await wait_for_first(x, run.scope);
+  if (got && got->what == kind::running && waits) {
+    got = co_await wait_for_first(x, run.scope);
+    x.timer->set_action(&exchange::timer_fired, &x);
+    x.arm();
+  }
   if (!got) {
     const bool full = got.error().what == store::trouble::full;
     co_await answer(x, full ? fault::disk_full : fault::store_failed, got.error().detail, 5s);
     co_return false;
   }
   if (got->what == kind::fresh && !x.stopped()) {
-    x.timer->set_action(&exchange::timer_fired, &x);
-    x.arm();
     x.keyed = &run;
     co_return true;
   }

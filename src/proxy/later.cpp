@@ -162,17 +162,19 @@ net::task<bool> wait_for_end(exchange& x, const end_watch& watch, base::duration
 std::string location_lines(const exchange& x, const store::batch_id& id) {
   const auto hex = hex_of(id);
   std::string lines = "Location: /_weir/batches/";
-  lines.append(hex.data(), hex.size()).append("\r\nWeir-Batch-Id: ");
   lines.append(hex.data(), hex.size()).append("\r\n");
   if (x.prefers_async) lines.append("Preference-Applied: respond-async\r\n");
   return lines;
 }
 
 net::task<void> answer_accepted(exchange& x, const store::batch_id& id) {
-  return answer_json(x, 202, location_lines(x, id), accepted_json(id));
+  const auto hex = hex_of(id);
+  std::string lines = location_lines(x, id).append("Weir-Batch-Id: ");
+  lines.append(hex.data(), hex.size()).append("\r\n");
+  return answer_json(x, 202, std::move(lines), accepted_json(id));
 }
 
-// What a synchronous client would have got.
+// What a synchronous client would have got; its lines have the batch's id already.
 net::task<void> answer_ended(exchange& x, const store::batch_id& id) {
   durable_tools& tools = *x.plan->durable;
   auto start = [&](store::done<store::response> told) {
@@ -181,6 +183,10 @@ net::task<void> answer_ended(exchange& x, const store::batch_id& id) {
   const auto got = co_await ask<store::response>(x.in.loop, start);
   if (got) {
     co_await answer_kept(x, *got, location_lines(x, id), &tools);
+    co_return;
+  }
+  if (got.error().what != store::trouble::not_found) {   // it may be readable later
+    co_await answer_accepted(x, id);
     co_return;
   }
   co_await answer(x, fault::retries_exhausted,

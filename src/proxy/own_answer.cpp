@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr base::duration answer_timeout = 10s;   // for a client that does not read weir's answer
+constexpr base::duration store_retry_after = 5s;
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 
 void begin_answer(exchange& x, unsigned status) {
@@ -29,8 +30,10 @@ void write_status_line(unsigned status, std::string_view date, http::writer& to)
   if (!date.empty()) to.line("Date", date);
 }
 
-void write_end(const exchange& x, std::uint64_t size, http::writer& to) {
-  to.text("Content-Length: ").number(size).text("\r\n");
+// No length where there is no body to measure (RFC 9110 section 8.6).
+void write_end(const exchange& x, unsigned status, std::uint64_t size, http::writer& to) {
+  const bool unknown = status == 204 || status == 304 || (x.is_head && size == 0);
+  if (!unknown) to.text("Content-Length: ").number(size).text("\r\n");
   to.text(x.keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
 }
 
@@ -52,7 +55,7 @@ net::task<void> answer_json(exchange& x, unsigned status, std::string lines, std
     http::writer to(out, 300 + lines.size() + body.size());
     write_status_line(status, x.in.http_date(), to);
     to.text("Content-Type: application/json\r\nCache-Control: no-store\r\n").text(lines);
-    write_end(x, body.size(), to);
+    write_end(x, status, body.size(), to);
     if (!x.is_head) to.text(body);
   }
   const net::relay_end end =
@@ -64,16 +67,19 @@ net::task<void> answer_json(exchange& x, unsigned status, std::string lines, std
 net::task<void> answer_kept(exchange& x, const store::response& kept, std::string lines,
                             const durable_tools* files) {
   net::body_source body;
-  body.kind = kept.body.size > 0 ? http::body_kind::length : http::body_kind::none;
-  body.left = kept.body.bytes.size();
-  body.buffered = kept.body.bytes;
+  const bool sends = kept.body.size > 0 && !x.is_head;
+  body.kind = sends ? http::body_kind::length : http::body_kind::none;
+  if (sends) body.buffered = kept.body.bytes;
+  body.left = body.buffered.size();
   body.finished = body.left == 0;
   store::file spooled;
-  if (kept.body.spool != 0) {
+  if (sends && kept.body.spool != 0) {
     auto open = [&] { return files->bodies->open(kept.body); };
     auto opened = co_await files->files.run(x.in.loop, open);
     if (!opened) {
-      co_await answer(x, fault::result_gone, opened.error().detail, {});
+      const bool gone = opened.error().what == store::trouble::damaged;
+      co_await answer(x, gone ? fault::result_gone : fault::store_failed, opened.error().detail,
+                      store_retry_after);
       co_return;
     }
     spooled = std::move(*opened);
@@ -85,14 +91,14 @@ net::task<void> answer_kept(exchange& x, const store::response& kept, std::strin
     http::writer to(head, 300 + lines.size() + kept.fields.size());
     write_status_line(kept.status, {}, to);
     to.text(kept.fields).text(lines);
-    write_end(x, kept.body.size, to);
+    write_end(x, kept.status, kept.body.size, to);
   }
   x.deadlines.download_due(true);
   net::body_sink sink{x.client, body.kind, head, 0};
   const net::relay_end end = co_await net::relay(x.in.loop, body, sink, x.in.relays,
                                                  x.download_progress, nullptr);
   if (end != net::relay_end::done) x.keep_alive = false;
-  x.response_bytes = kept.body.size;
+  x.response_bytes = sends ? kept.body.size : 0;
 }
 
 net::task<fault> read_body(exchange& x, net::body_keeper* keeper) {

@@ -10,6 +10,8 @@ outcome<std::unique_ptr<checkpointer>> checkpointer::start(const std::string& pa
                                                            const char* vfs) {
   auto db = database::open(path, vfs);
   if (!db) return db.error();
+  // A connection that has read nothing knows of no log.
+  if (auto read = db->number("SELECT count(*) FROM sqlite_master"); !read) return read.error();
   std::unique_ptr<checkpointer> made(new checkpointer(std::move(*db)));
   made->thread_ = std::thread([c = made.get()] { c->run(); });
   return made;

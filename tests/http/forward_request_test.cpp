@@ -343,4 +343,36 @@ TEST_CASE("whatever a client sends, the forwarded head is one head that weir its
   }
 }
 
+TEST_CASE("a head that is kept gets the Host of each worker, and nothing else changes") {
+  const std::string fields =
+      "X-Host: a.test\r\nReferer: http://Host: /\r\nX: y Host: z\r\nhost-id: 7\r\n";
+  for (const char* given : {"Host: a.test:8080\r\n", "hOST:a.test\r\n"}) {
+    forward_request how;
+    const std::string text = std::string("GET /a HTTP/1.1\r\n") + given + fields + "\r\n";
+    const request_head head = request_of(text);
+    how.head = &head;
+    how.host = "worker";
+    std::string kept;
+    write_request_head(how, kept);
+    for (const char* host : {"w1.test", "[2001:db8::1]:9001", "w", "a-much-longer-name.test:80"}) {
+      how.host = host;
+      std::string anew;
+      write_request_head(how, anew);
+      replace_host(kept, host);
+      CHECK(value_of(kept + "\r\n", "Host") == host);
+      CHECK(kept.substr(kept.find("X-Host")) == anew.substr(anew.find("X-Host")));
+      CHECK(kept.size() == anew.size());
+    }
+  }
+}
+
+TEST_CASE("a head without a Host gets one, as its first line after the request's") {
+  std::string head = "GET /a HTTP/1.1\r\nX-Host: \r\n";
+  replace_host(head, "w1.test");
+  CHECK(head == "GET /a HTTP/1.1\r\nHost: w1.test\r\nX-Host: \r\n");
+  head = "GET /a HTTP/1.1\r\n";
+  replace_host(head, "w1.test");
+  CHECK(head == "GET /a HTTP/1.1\r\nHost: w1.test\r\n");
+}
+
 }  // namespace weir::http

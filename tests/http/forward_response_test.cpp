@@ -184,4 +184,42 @@ TEST_CASE("an interim answer goes on without what is between worker and weir") {
       "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nLink: </b>\r\nVia: 1.1 weir\r\n\r\n");
 }
 
+TEST_CASE("what is kept of an answer's head is every line that is the worker's or weir's own") {
+  struct row {
+    const char *fields, *kept;
+  };
+  const row rows[] = {
+      {"Content-Length: 3\r\n", ""},
+      {"content-length: 3\r\nX-Rows: 7\r\n", "X-Rows: 7\r\n"},
+      {"Transfer-Encoding: chunked\r\nX-A: 1\r\nX-B: \r\n", "X-A: 1\r\nX-B: \r\n"},
+      {"Connection: X-Hop\r\nX-Hop: 1\r\nX-A: Content-Length: 3\r\n",
+       "X-A: Content-Length: 3\r\n"},
+      {"X-Content-Length: 9\r\nX-Connection: a\r\nContent-Length: 0\r\n",
+       "X-Content-Length: 9\r\nX-Connection: a\r\n"},
+      {"Set-Cookie: a\r\nSet-Cookie: b\r\n", "Set-Cookie: a\r\nSet-Cookie: b\r\n"},
+  };
+  for (const row& r : rows) {
+    for (const unsigned minor : {0u, 1u}) {
+      forward_response how;
+      how.batch_id = "b1", how.worker = "w1";
+      how.client_minor = minor;
+      how.keep_alive = minor == 0;
+      const std::string head = forwarded(ok(r.fields), how).text;
+      INFO(shown(head));
+      const std::string lines = end_to_end_lines(head);
+      CHECK(lines.starts_with(r.kept));
+      const std::string text = ok(lines);
+      for (const char* framing : {"Content-Length", "Transfer-Encoding", "Connection"})
+        CHECK(value_of(text, framing) == "-");
+      CHECK(value_of(text, "Weir-Batch-Id") == "b1");
+      CHECK(value_of(text, "Weir-Worker") == "w1");
+    }
+  }
+}
+
+TEST_CASE("a head of a status line alone has no lines to keep") {
+  CHECK(end_to_end_lines("HTTP/1.1 204 No Content\r\n\r\n").empty());
+  CHECK(end_to_end_lines("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").empty());
+}
+
 }  // namespace weir::http

@@ -17,6 +17,16 @@ TEST_CASE(
   };
   const row rows[] = {
       {fault::bad_request, 400, outcome::bad_request},
+      {fault::key_running, 409, outcome::refused},
+      {fault::key_taken, 409, outcome::refused},
+      {fault::key_mismatch, 422, outcome::bad_request},
+      {fault::no_batch, 404, outcome::bad_request},
+      {fault::bad_method, 405, outcome::bad_request},
+      {fault::batch_unfinished, 409, outcome::bad_request},
+      {fault::batch_ended, 409, outcome::bad_request},
+      {fault::result_gone, 410, outcome::bad_request},
+      {fault::disk_full, 507, outcome::refused},
+      {fault::store_failed, 503, outcome::refused},
       {fault::bad_field, 400, outcome::bad_request},
       {fault::body_broken, 400, outcome::bad_request},
       {fault::no_route, 404, outcome::bad_request},
@@ -50,6 +60,7 @@ TEST_CASE(
       {fault::cut_off, 504, outcome::timed_out},
       {fault::bad_version, 505, outcome::bad_request},
       {fault::copy_lost, 502, outcome::failed},
+      {fault::poisoned, 502, outcome::failed},
       {fault::client_gone, 0, outcome::client_gone},
   };
   std::set<fault> covered;

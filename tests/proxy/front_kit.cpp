@@ -258,16 +258,38 @@ std::string echo(const http_message& request) {
 // --- the front
 // ------------------------------------------------------------------------------------
 
+void front_kit::make_store() {
+  engine_ = std::make_unique<staged_engine>(folder_.path("state"));
+  proxy::backroom::outlets out;
+  out.run = [this](unsigned loop, proxy::run_order o) {
+    lanes_[loop]->loop.post([d = lanes_[loop]->door.get(), o] { d->durable().begin(o); });
+  };
+  out.interrupt = [this](unsigned loop, std::uint64_t owner) {
+    lanes_[loop]->loop.post([d = lanes_[loop]->door.get(), owner] {
+      d->durable().interrupt(owner);
+    });
+  };
+  room_ = std::make_unique<proxy::backroom>(*engine_, static_cast<unsigned>(lanes_.size()), 5,
+                                            std::move(out));
+  tools_.emplace(proxy::durable_tools{*engine_, &engine_->bodies(), threads_, *room_});
+}
+
 void front_kit::make_gate(core::pool_settings s) {
   proxy::gate_outlet outlet;
   outlet.settle = [this](std::span<const proxy::settlement> all) {
     for (const proxy::settlement& one : all) {
+      if (proxy::backroom::owns(one.owner)) {
+        room_->settle(one);
+        continue;
+      }
       lane& l = *lanes_[proxy::waiting_room::owner_loop(one.owner)];
       if (net::loop::current() == &l.loop) l.door->settle(one);
       else l.loop.post([d = l.door.get(), one] { d->settle(one); });
     }
   };
-  outlet.control = [](core::effects&&) {};
+  outlet.control = [this](core::effects&& out) {
+    for (const core::load_order& o : out.loads) room_->load(gate->name(), o);
+  };
   gate = std::make_shared<proxy::pool_gate>(std::move(s), 11, net::loop::read_clock(),
                                             std::move(outlet));
 }
@@ -292,6 +314,9 @@ std::shared_ptr<proxy::plan> front_kit::make_plan(const wishes& w, lane& l) {
   r.settings.retry.backoff_base = 1ms;
   r.settings.retry.backoff_max = 2ms;
   r.settings.half_close = config::half_close_action::wait;
+  r.settings.async = config::async_mode::allow;
+  r.settings.async_retry.backoff_base = 1ms;
+  r.settings.async_retry.backoff_max = 2ms;
   if (w.route) w.route(r.settings);
   r.pool = &p->pools[0];
   r.core_route = gate->with(net::loop::read_clock(),
@@ -309,6 +334,8 @@ std::shared_ptr<proxy::plan> front_kit::make_plan(const wishes& w, lane& l) {
   replay_->disk_max = p->limits.replay_disk_bytes_max;
   p->replay_folder = folder_.path("");
   p->replay = replay_;
+  p->durable = tools_ ? &*tools_ : nullptr;
+  p->keys = engine_.get();
   p->hits = {counter(), counter(), counter(), counter(),
              counter(), counter(), counter(), counter(),
              counter(), counter(), counter(), counter(),
@@ -320,6 +347,7 @@ std::shared_ptr<proxy::plan> front_kit::make_plan(const wishes& w, lane& l) {
 front_kit::front_kit(wishes w) {
   w.relays.offload = &threads_;
   for (unsigned i = 0; i < w.loops; ++i) lanes_.push_back(std::make_unique<lane>(i));
+  if (w.durable) make_store();
   batches_ = counters(proxy::outcomes, w.loops);
   retries_ = counters(proxy::attempt_ends, w.loops);
   core::pool_settings s = plain_pool();
@@ -343,6 +371,7 @@ front_kit::front_kit(wishes w) {
     l->loop.post([d = l->door.get(), fd, this] { d->listen(fd, listener, {}); });
   }
   plan = lanes_[0]->plan;
+  if (room_) room_->publish(plan);
   for (auto& l : lanes_) l->thread = std::thread([loop = &l->loop] { loop->run(); });
 }
 
@@ -433,6 +462,8 @@ std::size_t front_kit::heads_taken() {
 
 void front_kit::end() {
   if (std::exchange(ended_, true)) return;
+  if (room_) room_->stop();
+  if (engine_) engine_->release_all();
   on_loops([](proxy::door& d) { d.close_listeners(); });
   on_loops([](proxy::door& d) {
     d.drain();

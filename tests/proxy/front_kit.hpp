@@ -13,8 +13,11 @@
 #include <thread>
 #include <vector>
 
+#include "proxy/backroom.hpp"
 #include "proxy/door.hpp"
+#include "proxy/durable.hpp"
 #include "scratch.hpp"
+#include "staged_engine.hpp"
 
 struct ssl_st;
 
@@ -108,6 +111,7 @@ struct wishes {
   std::function<void(config::listener&)> listener;
   net::tls_context tls;
   proxy::relay_sizes relays{64 * 1024, 4};
+  bool durable = false;   // with a store: asynchronous batches and idempotency keys
 };
 
 class front_kit {
@@ -141,6 +145,11 @@ class front_kit {
   // Drains, checks that no session, slot, cell or buffer is left, stops. Once.
   void end();
 
+  // Where wishes.durable was said.
+  staged_engine& store() { return *engine_; }
+  proxy::backroom& room() { return *room_; }
+  std::string state_path(const std::string& name) const { return folder_.path("state/" + name); }
+
   std::shared_ptr<proxy::pool_gate> gate;
   std::shared_ptr<proxy::plan> plan;       // of loop 0; not to be changed once published
   std::shared_ptr<proxy::listener_plan> listener;
@@ -154,11 +163,15 @@ class front_kit {
     std::shared_ptr<proxy::plan> plan;
     std::thread thread;
   };
+  void make_store();
   void make_gate(core::pool_settings s);
   std::shared_ptr<proxy::plan> make_plan(const wishes& w, lane& l);
   scratch_folder folder_;                  // of bodies' copies
-  net::offload threads_{2};
+  std::unique_ptr<proxy::backroom> room_;   // null, as the next: no store
+  std::unique_ptr<staged_engine> engine_;
+  std::optional<proxy::durable_tools> tools_;
   std::vector<std::unique_ptr<lane>> lanes_;
+  net::offload threads_{2};                // ends first: its work posts to loops and uses the store
   net::socket_address at_;
   std::shared_ptr<proxy::replay_budget> replay_ = std::make_shared<proxy::replay_budget>();
   std::vector<proxy::counter_ptr> batches_, retries_;

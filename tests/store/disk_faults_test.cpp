@@ -116,3 +116,67 @@ TEST_CASE("a store whose disk was full for a while takes batches again") {
   for (unsigned n = 0; n < 3; ++n) CHECK(add(n).has_value());
   made->reset();
 }
+
+namespace {
+
+// Keys, messages and a sweep; what was answered well, by name.
+std::map<std::string, bool> other_work(local_engine& e) {
+  std::map<std::string, bool> all;
+  std::promise<void> last;
+  const auto told = [&](std::string name) {
+    return [&, name](auto r) { all[name] = r.has_value(); };
+  };
+  const auto key = [](unsigned n) { return key_claim{test::digest_of(n), test::digest_of(100)}; };
+  e.add(batch_of(1), key(1), told("batch"));
+  e.claim_key(test::digest_of(2), 5, told("claim"));
+  e.settle_key(key(2), {200, "w1", "", test::inline_body("x")}, 6, told("settle"));
+  e.claim_key(test::digest_of(3), 5, told("claim 3"));
+  e.keep_message({"a", "text", 7}, told("message"));
+  e.list({}, [&](auto) { last.set_value(); });
+  last.get_future().wait();
+  return all;
+}
+
+void check_other_promises(const weir::test::scratch_folder& folder,
+                          std::map<std::string, bool> told) {
+  auto opened = local_engine::open(settings(folder, nullptr));
+  REQUIRE(opened.has_value());
+  const auto claim = [&](unsigned n) {
+    return test::answer<key_record>([&](auto t) {
+      (*opened)->claim_key(test::digest_of(n), 9, t);
+    })->what;
+  };
+  const auto messages =
+      test::answer<std::vector<message>>([&](auto t) { (*opened)->messages(t); });
+  if (told["batch"]) CHECK(claim(1) == key_record::kind::batch);
+  if (told["batch"]) CHECK(test::queued(**opened).size() == 1);
+  if (told["settle"]) CHECK(claim(2) == key_record::kind::finished);
+  CHECK(claim(3) == key_record::kind::fresh);
+  if (told["message"]) CHECK(messages->size() == 1);
+}
+
+}  // namespace
+
+TEST_CASE("whichever write or sync fails, no key, answer or message that was kept is lost") {
+  for (const bool ever_after : {false, true}) {
+    for (unsigned nth = 1;; ++nth) {
+      INFO("operation " << nth << ", ever after " << ever_after);
+      weir::test::scratch_folder folder;
+      std::map<std::string, bool> all;
+      bool struck = false, opened = false;
+      {
+        const test::failing_vfs faults(nth, SQLITE_FULL, ever_after);
+        auto made = local_engine::open(settings(folder, test::failing_vfs::name));
+        opened = made.has_value();
+        if (opened) all = other_work(**made);
+        if (opened) made->reset();
+        struck = faults.struck();
+      }
+      if (opened) check_other_promises(folder, all);
+      if (struck) continue;
+      CHECK(opened);
+      for (const auto& [name, good] : all) CHECK(good);
+      break;
+    }
+  }
+}

@@ -162,3 +162,139 @@ TEST_CASE("a damaged record is set aside at the start, and the others are taken 
   CHECK(k.loaded().size() == 2);
   CHECK(k.engine->damaged() == 0);   // it is told once
 }
+
+TEST_CASE("a batch that was running when weir was killed waits again, its attempt interrupted") {
+  kit k;
+  for (unsigned n = 0; n < 3; ++n) REQUIRE(k.add(batch_of(n)).has_value());
+  REQUIRE(k.start(1, 50).has_value());
+  k.engine.reset();
+  local_settings s;
+  s.folder = k.folder.path("state");
+  s.now = 777;
+  k.engine = std::move(*local_engine::open(s));
+  const auto all = k.loaded();
+  REQUIRE(all.size() == 3);
+  CHECK((all[1].state == batch_state::queued && all[1].attempts == 1));
+  const auto notes =
+      answer<std::vector<attempt_note>>([&](auto t) { k.engine->attempts_of(id_of(1), t); });
+  REQUIRE(notes->size() == 1);
+  CHECK((notes->at(0).outcome == "interrupted" && notes->at(0).ended == 777));
+  CHECK(k.start(1, 800)->number == 2);
+}
+
+TEST_CASE("lanes add up what is open, by pool, route and tenant, and outlive a restart") {
+  kit k;
+  for (unsigned n = 0; n < 5; ++n) REQUIRE(k.add(batch_of(n, "12345")).has_value());
+  REQUIRE(answer<void>([&](auto t) { k.engine->cancel(id_of(0), 5, t); }).has_value());
+  REQUIRE(k.start(2).has_value());
+  std::uint32_t even = 0;
+  for (int round = 0; round < 2; ++round) {
+    const auto lanes = answer<std::vector<lane_state>>([&](auto t) { k.engine->lanes(t); });
+    REQUIRE(lanes->size() == 2);
+    const lane_state& l = lanes->at(lanes->at(0).tenant == "even" ? 0 : 1);
+    CHECK((l.pool == "loaders" && l.route == "orders"));
+    CHECK((l.batches == 2 && l.bytes == 10 && l.cost == 25 && l.oldest == 1'000'002));
+    if (round == 1) CHECK(l.lane == even);
+    even = l.lane;
+    k.open();
+  }
+  for (unsigned n : {1u, 3u})
+    REQUIRE(answer<void>([&](auto t) { k.engine->cancel(id_of(n), 5, t); }).has_value());
+  for (unsigned n : {1u, 3u})
+    REQUIRE(answer<void>([&](auto t) { k.engine->drop(id_of(n), t); }).has_value());
+  CHECK(answer<std::vector<lane_state>>([&](auto t) { k.engine->lanes(t); })->size() == 1);
+}
+
+TEST_CASE("the counts are of all states, and of the bytes on disk") {
+  kit k;
+  for (unsigned n = 0; n < 4; ++n) REQUIRE(k.add(batch_of(n)).has_value());
+  const auto count = [&] {
+    return *answer<store_counts>([&](auto t) { k.engine->count(t); });
+  };
+  CHECK(count().queued == 4);
+  REQUIRE(k.start(0).has_value());
+  REQUIRE(answer<void>([&](auto t) { k.engine->cancel(id_of(1), 5, t); }).has_value());
+  const store_counts n = count();
+  CHECK((n.queued == 2 && n.running == 1 && n.cancelled == 1));
+  CHECK(n.bytes > 16384);
+  batch large = batch_of(9);
+  auto w = k.engine->bodies().create();
+  REQUIRE(w->write(std::string(1'000'000, 'x')).has_value());
+  large.body = *w->finish();
+  REQUIRE(k.add(large).has_value());
+  CHECK(count().bytes >= n.bytes + 1'000'000);
+}
+
+TEST_CASE("a sweep removes the spool files of what went, after it went") {
+  kit k;
+  auto w = k.engine->bodies().create();
+  REQUIRE(w->write("a long body").has_value());
+  batch b = batch_of(1);
+  b.body = *w->finish();
+  REQUIRE(k.add(b).has_value());
+  REQUIRE(answer<void>([&](auto t) { k.engine->cancel(b.id, 100, t); }).has_value());
+  const auto sweep = [&](unix_ms now) {
+    return *answer<swept>([&](auto t) { k.engine->sweep({10, 0, 0, 0}, now, t); });
+  };
+  CHECK(sweep(110).batches == 0);
+  CHECK(k.engine->bodies().verify(b.body).has_value());
+  CHECK(sweep(111).batches == 1);
+  CHECK_FALSE(k.engine->bodies().verify(b.body).has_value());
+}
+
+TEST_CASE("an answer that nobody takes leaves no file behind") {
+  kit k;
+  REQUIRE(k.add(batch_of(1)).has_value());
+  REQUIRE(k.start(1).has_value());
+  REQUIRE(answer<void>([&](auto t) { k.engine->cancel(id_of(1), 9, t); }).has_value());
+  auto w = k.engine->bodies().create();
+  REQUIRE(w->write("a long answer").has_value());
+  const payload body = *w->finish();
+  const finished_attempt late{id_of(1), {1, "w1", 5, 9, "succeeded", ""}, batch_state::succeeded,
+                              1, 0, response{200, "w1", "", body}};
+  REQUIRE(answer<void>([&](auto t) { k.engine->end_attempt(late, t); }).has_value());
+  CHECK_FALSE(k.engine->bodies().verify(body).has_value());
+}
+
+TEST_CASE("a batch whose body is damaged is set aside when its attempt is opened") {
+  kit k;
+  for (unsigned n = 0; n < 2; ++n) REQUIRE(k.add(batch_of(n)).has_value());
+  k.engine.reset();
+  {
+    auto db = database::open(k.folder.path("state/batches.db"));
+    REQUIRE(db->run("UPDATE bodies SET bytes = x'00' WHERE seq = 1").has_value());
+  }
+  k.open();
+  CHECK(k.start(0).error().what == trouble::damaged);
+  CHECK(k.engine->damaged() == 1);
+  CHECK(k.loaded().size() == 1);
+  CHECK(k.start(1).has_value());
+  const auto aside = answer<std::vector<batch_line>>(
+      [&](auto t) { k.engine->list({batch_state::damaged, "", ""}, t); });
+  REQUIRE(aside->size() == 1);
+  CHECK(aside->at(0).id == id_of(0));
+}
+
+TEST_CASE("keys and messages through the engine, also of one that is in memory alone") {
+  kit on_disk;
+  auto in_memory = std::move(*local_engine::open({}));
+  for (local_engine* e : {on_disk.engine.get(), in_memory.get()}) {
+    const key_claim key{test::digest_of(1), test::digest_of(2)};
+    const auto claim = [&] {
+      return answer<key_record>([&](auto t) { e->claim_key(key.scope, 5, t); })->what;
+    };
+    CHECK(claim() == key_record::kind::fresh);
+    CHECK(claim() == key_record::kind::running);
+    e->release_key(key.scope);
+    CHECK(claim() == key_record::kind::fresh);
+    const response r{200, "w1", "", test::inline_body("x")};
+    REQUIRE(answer<void>([&](auto t) { e->settle_key(key, r, 9, t); }).has_value());
+    CHECK(claim() == key_record::kind::finished);
+    CHECK(answer<swept>([&](auto t) { e->sweep({0, 0, 0, 10}, 20, t); })->keys == 1);
+    CHECK(claim() == key_record::kind::fresh);
+    REQUIRE(answer<void>([&](auto t) { e->keep_message({"a", "b", 1}, t); }).has_value());
+    CHECK(answer<std::vector<message>>([&](auto t) { e->messages(t); })->size() == 1);
+    REQUIRE(answer<void>([&](auto t) { e->forget_message("a", t); }).has_value());
+    CHECK(answer<std::vector<message>>([&](auto t) { e->messages(t); })->empty());
+  }
+}
