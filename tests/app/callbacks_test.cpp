@@ -171,7 +171,7 @@ TEST_CASE("410, an origin that is allowed no more and the end of a day end it wi
     outcome how;
   };
   for (const row& r : {row{410, true, 0, outcome::gone}, row{200, false, 0, outcome::refused},
-                       row{500, true, 24 * hour, outcome::expired}}) {
+                       row{500, true, 25 * hour, outcome::expired}}) {
     bench b;
     loopback_server peer(b.io, [&](const seen_request&) { return response(r.status); });
     b.ended(origin(peer) + "/", 1);
@@ -242,8 +242,7 @@ TEST_CASE("what the worker answered is told too") {
   how.tells = true;
   b.make({origin(peer)});
   REQUIRE(b.ask<void>([&](auto told) { b.engine->end_attempt(how, told); }).has_value());
-  b.mail->look();
-  REQUIRE(b.until([&] { return b.count(outcome::delivered) == 1; }));
+  REQUIRE(b.until_later([&] { return b.count(outcome::delivered) == 1; }));
   const auto data = boost::json::parse(peer.seen().at(0).body).at("data");
   CHECK((data.at("status") == 207 && data.at("state") == "succeeded" && data.at("attempts") == 1));
 }
