@@ -70,8 +70,9 @@ class paper_engine final : public store::engine {
   void settle_key(store::key_claim, store::response, ms, done<void>) override { no(); }
   void release_key(store::digest) override { no(); }
   void keep_message(store::message, done<void>) override { no(); }
-  void forget_message(std::string, done<void>) override { no(); }
-  void messages(done<std::vector<store::message>>) override { no(); }
+  void forget_message(store::message, done<void>) override { no(); }
+  void messages(std::string, done<store::message_page>) override { no(); }
+  void due_messages(std::string, unsigned, done<store::message_page>) override { no(); }
   void sweep(store::retention, ms, done<store::swept>) override { no(); }
   void back_up(std::string, done<void>) override { no(); }
 

@@ -144,11 +144,15 @@ class staged_engine final : public store::engine {
   void keep_message(store::message m, store::done<void> told) override {
     real_->keep_message(std::move(m), std::move(told));
   }
-  void forget_message(std::string name, store::done<void> told) override {
-    real_->forget_message(std::move(name), std::move(told));
+  void forget_message(store::message m, store::done<void> told) override {
+    real_->forget_message(std::move(m), std::move(told));
   }
-  void messages(store::done<std::vector<store::message>> told) override {
-    real_->messages(std::move(told));
+  void messages(std::string prefix, store::done<store::message_page> told) override {
+    real_->messages(std::move(prefix), std::move(told));
+  }
+  void due_messages(std::string prefix, unsigned limit,
+                    store::done<store::message_page> told) override {
+    real_->due_messages(std::move(prefix), limit, std::move(told));
   }
   void sweep(store::retention keep, store::unix_ms now, store::done<store::swept> told) override {
     real_->sweep(keep, now, std::move(told));
