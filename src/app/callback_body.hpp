@@ -1,5 +1,5 @@
-// What a callback says: that an asynchronous batch has ended, and how. Made by the sender of
-// callbacks on the control thread. Pure.
+// What a callback says: that an asynchronous batch has ended, and how; and what the store's message
+// of it says: whose it is, and how often it was tried. Pure; called by `callbacks`.
 #pragma once
 
 #include <cstdint>

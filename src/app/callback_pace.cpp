@@ -24,9 +24,9 @@ std::optional<unix_ms> callback_pace::postponed(const std::string& origin, unix_
   if (s == silent_.end() || now >= s->second.until) return std::nullopt;
   // No clock that jumps may leave a receiver alone for longer than it could have asked for.
   s->second.until = std::min(s->second.until, now + in_ms(settings_.retry_after_max));
-  const unix_ms oldest = 8 * in_ms(settings_.retry_after_max);
-  const unix_ms age = std::clamp<unix_ms>(now - batch_ended, 0, oldest);
-  return s->second.until + static_cast<unix_ms>(static_cast<double>(age) / 8 * random_.unit());
+  const unix_ms longest = in_ms(settings_.retry_after_max);
+  const auto spread = static_cast<double>(std::clamp<unix_ms>((now - batch_ended) / 8, 0, longest));
+  return s->second.until + static_cast<unix_ms>(spread * random_.unit());
 }
 
 std::optional<unix_ms> callback_pace::failed(const std::string& origin, unsigned tries,

@@ -21,7 +21,7 @@ class callback_pace {
       : settings_(settings), give_up_(give_up), random_(seed) {}
 
   // While its receiver is left alone: when this callback, of a batch that ended then, should be
-  // looked at again. An older one waits longer, so that a million are not moved each minute.
+  // looked at again. An older one waits longer: a million of them must not be moved each minute.
   std::optional<store::unix_ms> postponed(const std::string& origin, store::unix_ms batch_ended,
                                           store::unix_ms now);
   void delivered(const std::string& origin) { silent_.erase(origin); }

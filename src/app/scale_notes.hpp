@@ -1,8 +1,8 @@
 // What the store remembers of scale decisions: those that a hook has not got yet, so that they go
 // on after a restart, and the highest numbers of each pool, so that an autoscaler which follows no
 // lower ones is not left deaf. Messages "scale/POOL/HOOK" and "scale/POOL". One per weir with a
-// state_dir, on the control thread; crews' couriers write it. Invariant: what is in the store is
-// what was asked of it last, in that order.
+// state_dir, on the control thread; its crews and their couriers write it. Invariant: the store
+// holds what it was asked to keep last.
 #pragma once
 
 #include <cstdint>

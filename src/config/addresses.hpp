@@ -28,8 +28,7 @@ bool valid_hook_url(std::string_view text) noexcept;
 bool holds_credentials(std::string_view text) noexcept;
 // What a message may show of any text: a url ends before its query; empty: nothing of it.
 std::string shown_text(std::string_view text);
-// Whether a hook url has one of these origins: "https://a.example:443/b" has that of
-// "https://a.example".
+// Whether a hook url has one of these origins; "https://A.example:443/b" has "https://a.example".
 bool has_origin(std::string_view url, const std::vector<std::string>& origins);
 // The part that can be shown: scheme and authority. Paths and queries of hooks hold keys.
 std::string hook_origin(std::string_view url);

@@ -149,6 +149,8 @@ void door::abort_sessions() {
 }
 
 void door::when_empty(std::function<void()> told) {
+  emptied_ = nullptr;
+  if (!told) return;
   auto then = [this, told = std::move(told)] { dispatcher_.when_empty(told); };
   if (!sessions_) return then();
   emptied_ = std::move(then);

@@ -117,12 +117,16 @@ void take_preference(exchange& x, intake& read) {
   read.later = read.later || x.prefers_async;
 }
 
+// RFC 9110 §5.3: which of two would hold cannot be told.
 bool take_callback(exchange& x, intake& read) {
   const http::field* f = read.later ? x.head.find(std::string_view("Weir-Callback")) : nullptr;
   if (!f) return true;
-  if (!config::has_origin(f->value, x.route_settings().callback.allow))
+  const bool twice = std::ranges::count_if(x.head.fields, [&](const http::field& o) {
+                       return http::iequals(o.name, f->name);
+                     }) > 1;
+  if (twice || !config::has_origin(f->value, x.route_settings().callback.allow))
     return refuse(read, fault::bad_field,
-                  "Weir-Callback: expected a URL with one of the origins that the route's "
+                  "Weir-Callback: expected it once, a URL with one of the origins that the route's "
                   "callback.allow lists");
   read.callback.assign(f->value);
   return true;

@@ -50,7 +50,7 @@ inline constexpr metric_name autoscale_desired{  // pool
 inline constexpr metric_name autoscale_hooks{  // pool, direction, outcome
     "weir_autoscale_hooks_total", "Scale hooks called, by outcome."};
 inline constexpr metric_name callbacks{  // route, outcome
-    "weir_callbacks_total", "Ends of asynchronous batches told to a Weir-Callback, by outcome."};
+    "weir_callbacks_total", "Ends of asynchronous batches told to their callback, by outcome."};
 inline constexpr metric_name reload_successful{
     "weir_config_last_reload_successful", "1 when the last reload was taken, 0 when refused."};
 inline constexpr metric_name reload_success_time{

@@ -52,7 +52,7 @@ TEST_CASE("the id is the same for all tries of an end, and another for another e
 
 TEST_CASE("the store's message names its batch and counts its tries") {
   CHECK(app::batch_of({"callback/" + hex, "", 0}) == ended(store::batch_state::failed).id);
-  for (const std::string& name : {"callback/", "callback/zz", "scale/loaders", ""})
+  for (const char* name : {"callback/", "callback/zz", "scale/loaders", ""})
     CHECK_FALSE(app::batch_of({name, "", 0}));
   CHECK_FALSE(app::batch_of({"callback/" + hex + "0", "", 0}));
   struct row {

@@ -14,10 +14,9 @@ using app::callback_queue;
 using store::message;
 using store::unix_ms;
 
-std::vector<message> some(int count, unix_ms due = 0, int from = 0) {
+std::vector<message> some(int count, unix_ms due = 0) {
   std::vector<message> all;
-  for (int i = from; i < from + count; ++i)
-    all.push_back({"callback/" + std::to_string(i), "", due});
+  for (int i = 0; i < count; ++i) all.push_back({"callback/" + std::to_string(i), "", due});
   return all;
 }
 

@@ -1,11 +1,15 @@
 // What a crew shows of its scale hooks and workers before anything happened to them.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <future>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/crew.hpp"
 #include "crew_kit.hpp"
+#include "scale/record.hpp"
+#include "store/local_engine.hpp"
 
 namespace {
 
@@ -42,6 +46,43 @@ TEST_CASE("a pool without hooks has no series of them") {
   crew_kit k;
   const auto c = k.make(pool_of("loaders", {worker_at("w1", "127.0.0.1")}));
   CHECK_THAT(k.metrics.text(), !Catch::Contains("weir_autoscale_hooks_total"));
+}
+
+TEST_CASE("an undelivered decision and the numbers of all go on in the next process") {
+  crew_kit k;
+  const auto engine = std::move(*store::local_engine::open({}));
+  config::pool settings = scaled({});
+  settings.settings.autoscale->min = 0;
+  config::hook nobody;
+  nobody.webhook.emplace().url = "http://127.0.0.1:1/";
+  settings.hooks = {nobody};
+  const auto record = [&]() -> std::optional<scale::message> {
+    const auto answer = std::make_shared<std::promise<store::message_page>>();
+    engine->messages("scale/loaders/", [answer](auto got) { answer->set_value(*got); });
+    const store::message_page page = answer->get_future().get();
+    return page.list.empty() ? std::nullopt : scale::parse_record(page.list.at(0).text);
+  };
+  std::uint64_t before = 0;
+  std::string id;
+  for (int process = 0; process < 3; ++process) {
+    const auto notes = app::scale_notes::open(*engine);
+    app::crew_services services = k.services();
+    services.notes = notes.get();
+    app::crew c(services, 0, settings, nullptr);
+    k.settle();
+    if (process > 0) CHECK(record()->id == id);   // still to be delivered
+    core::batch_facts f;
+    const auto now = net::loop::read_clock();
+    f.route = c.gate()->with(now, [](core::pool& p, base::instant) { return p.route("r"); });
+    c.gate()->admit(f, now);   // nobody is there for it
+    c.gate()->with(now, [](core::pool& p, base::instant t) { p.expire(t); });
+    k.settle();
+    REQUIRE(record());
+    CHECK(record()->decision.sequence > before);
+    CHECK(record()->id != id);
+    before = record()->decision.sequence;
+    id = record()->id;
+  }
 }
 
 TEST_CASE("the workers that are there are counted without those that leave") {

@@ -47,7 +47,8 @@ struct crew_kit {
   }
 
   app::crew_services services() {
-    return {io, front, metrics, names, probes, journal, threads_, nullptr};
+    return {io, front, metrics, names, probes, journal, threads_, nullptr, nullptr,
+            nullptr};
   }
   std::unique_ptr<app::crew> make(config::pool p) {
     return std::make_unique<app::crew>(services(), next_++, std::move(p), nullptr);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "crew_kit.hpp"
+#include "store/local_engine.hpp"
 
 namespace {
 
@@ -27,7 +28,8 @@ struct plan_kit : crew_kit {
   }
   ~plan_kit() { crews.clear(); }
   proxy::plan_ptr plan(unsigned loop = 0) {
-    return app::make_plan({settings, crews, front, metrics, replay, "/copies", 123}, loop);
+    return app::make_plan(
+        {settings, crews, front, metrics, replay, nullptr, *keys, "/copies", 123}, loop);
   }
   std::string route_of(const proxy::plan& p, std::string_view path) {
     std::string scratch;
@@ -36,6 +38,7 @@ struct plan_kit : crew_kit {
   }
   app::crews crews;
   config::settings settings;
+  std::unique_ptr<store::local_engine> keys = std::move(*store::local_engine::open({}));
   std::shared_ptr<proxy::replay_budget> replay = std::make_shared<proxy::replay_budget>();
 };
 

@@ -189,6 +189,21 @@ TEST_CASE("of a hook url only scheme and place are shown") {
   CHECK(hook_origin("nothing") == "");
 }
 
+TEST_CASE("a url has an origin when scheme, host and port are the same, whatever is behind it") {
+  const std::vector<std::string> allowed{"https://a.example", "http://b.example:8080",
+                                         "http://[::1]"};
+  for (const char* url : {"https://a.example", "https://a.example/x?y=z", "https://A.Example/",
+                          "https://a.example:443?x", "http://b.example:8080/", "http://[::1]:80/x"})
+    CHECK(has_origin(url, allowed));
+  for (const char* url : {"http://a.example/", "https://a.example:8443/", "https://a.example.evil/",
+                          "https://evil.example/https://a.example", "https://user@a.example/",
+                          "https://a.example@evil.example/", "https://a.example/#x", "a.example",
+                          "http://b.example/", "", "https://", "https://a.example\n/",
+                          "https://a.examples/"})
+    CHECK_FALSE(has_origin(url, allowed));
+  CHECK_FALSE(has_origin("https://a.example", {}));
+}
+
 TEST_CASE("hosts are names or IPv4 addresses, patterns may begin with one star") {
   for (const std::string_view text : {"h", "a.example", "A-1.b_2", "10.0.0.1", "xn--nxasmq6b"}) {
     INFO(text);

@@ -148,7 +148,8 @@ class AllowedTest(CallbackCase):
         host = self.peer.address
         for url in ("http://127.0.0.1:1/ended", f"https://{host}/ended", "https://good.example:8/",
                     "https://good.example.evil.example/", f"http://user@{host}/", "/ended", "",
-                    f"http://{host}/#part", "file:///etc/passwd", f"http://{host}@evil.example/"):
+                    f"http://{host}/#part", "file:///etc/passwd",
+                    f"http://{host}@evil.example/"):
             with self.subTest(url=url):
                 response = await self.ask("POST", "/load", {"Prefer": "respond-async",
                                                             "Weir-Callback": url}, b"x")

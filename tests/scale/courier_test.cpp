@@ -365,7 +365,7 @@ TEST_CASE("what was kept is sent on as it was, unless something newer comes") {
     bench b;
     loopback_server peer(
         b.context, [](const seen_request&) { return response(200); }, nullptr,
-        newer ? test::listening::later : test::listening::now);
+        newer ? test::listening::later : test::listening::at_once);
     scale::message m{"msg_before", decision(41), 7, "{\"data\":{\"sequence\":41}}"};
     const std::vector<config::hook> hooks{webhook_to(peer, "secret")};
     b.from_before[scale::hook_key(hooks, 0)] = m;

@@ -83,6 +83,24 @@ TEST_CASE("the Host field leaves the scheme's own port out and brackets IPv6") {
     CHECK(scale::make_webhook(*parse_webhook_url(url), "", {}, 1).host == host);
 }
 
+TEST_CASE("an address that may not be called is not connected to") {
+  test::hook_bench b;
+  test::loopback_server peer(b.context, [](const test::seen_request&) {
+    return test::response(204);
+  });
+  std::vector<std::string> asked;
+  b.tools.may_call = [&](std::string_view address) {
+    asked.emplace_back(address);
+    return asked.size() > 1;
+  };
+  const auto refused = b.run(test::webhook_to(peer));
+  CHECK(refused.what == kind::failed);
+  CHECK(refused.detail == "leads to no address that may be called");
+  CHECK(peer.seen().empty());
+  CHECK(b.run(test::webhook_to(peer)).what == kind::delivered);   // asked anew for each attempt
+  CHECK(asked == std::vector<std::string>{"127.0.0.1", "127.0.0.1"});
+}
+
 TEST_CASE("an answer means delivered, again, or no more") {
   struct row {
     unsigned status;
