@@ -147,7 +147,7 @@ void check_other_promises(const weir::test::scratch_folder& folder,
     })->what;
   };
   const auto messages =
-      test::answer<message_page>([&](auto t) { (*opened)->messages("", t); });
+      test::answer<message_page>([&](auto t) { (*opened)->messages("a", t); });
   if (told["batch"]) CHECK(claim(1) == key_record::kind::batch);
   if (told["batch"]) CHECK(test::queued(**opened).size() == 1);
   if (told["settle"]) CHECK(claim(2) == key_record::kind::finished);
