@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,9 +16,19 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr base::duration sweep_interval = 10s;
+constexpr std::string_view copy_prefix = "weir-";   // and the time, of a scheduled copy
 
 store::unix_ms in_ms(base::duration d) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
+}
+
+// Made on the schedule, and whole: its note is written last.
+bool is_copy(const std::filesystem::path& folder) {
+  const std::string name = folder.filename().string();
+  if (!name.starts_with(copy_prefix) || name.size() == copy_prefix.size()) return false;
+  const bool timed = name.find_first_not_of("0123456789", copy_prefix.size()) == name.npos;
+  std::error_code failed;
+  return timed && std::filesystem::exists(folder / "backup.json", failed);
 }
 
 }  // namespace
@@ -99,7 +110,7 @@ void state_dir::copy_on_schedule(base::instant now) {
   next_copy_ = base::after(now, backup_->interval);
   copying_ = true;
   const std::string dir = backup_->dir;
-  const std::string folder = dir + "/weir-" + std::to_string(wall_ms());
+  const std::string folder = dir + "/" + std::string(copy_prefix) + std::to_string(wall_ms());
   std::error_code failed;
   std::filesystem::create_directories(dir, failed);   // what fails here fails below, with a reason
   engine_->back_up(folder, home<void>([this, dir, folder, keep = backup_->keep](
@@ -116,13 +127,14 @@ void state_dir::copy_on_schedule(base::instant now) {
   }));
 }
 
-// Their names are times of one length: the order of names is theirs.
+// What else lies there is somebody's, and a copy that broke off does not count as one. Names are
+// times of one length: their order is that of the copies.
 void state_dir::remove_old_copies(const std::string& dir, std::size_t keep) {
   files_.post([dir, keep] {
     std::error_code failed;
     std::vector<std::filesystem::path> copies;
     for (const auto& one : std::filesystem::directory_iterator(dir, failed))
-      if (one.path().filename().string().starts_with("weir-")) copies.push_back(one.path());
+      if (is_copy(one.path())) copies.push_back(one.path());
     std::ranges::sort(copies);
     if (copies.size() <= keep) return;
     for (const auto& old : std::span(copies).first(copies.size() - keep))
