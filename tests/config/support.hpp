@@ -77,12 +77,4 @@ inline void check_mistakes(std::string parts::*where, const std::vector<bad_part
   }
 }
 
-inline std::string source_file(const std::string& path) {
-  const std::string here = __FILE__;
-  std::ifstream in(here.substr(0, here.rfind("tests/")) + path);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
 }  // namespace weir::config::test
