@@ -71,7 +71,7 @@ const section& limits_section() {
                                    "The connection is closed."),
           leaf<&T::inline_bytes_max>(
               "inline_bytes_max", bytes(0, 16 * mib),
-              "An asynchronous batch's body that is kept in the database itself; longer ones get a "
+              "An asynchronous batch's body that the store keeps among others; longer ones get a "
               "file each."),
           leaf<&T::result_bytes_max>("result_bytes_max", bytes(0, 1 * tib),
                                      "An asynchronous batch's result.",

@@ -5,8 +5,10 @@
 #include <array>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "store/body_log.hpp"
 #include "store/folder_lock.hpp"
 #include "store/schema.hpp"
 
@@ -63,6 +65,48 @@ outcome<std::uint32_t> crc_of(const std::string& path) {
   }
 }
 
+struct logged_body {
+  std::int64_t seq = 0;
+  log_place place;
+};
+
+outcome<std::optional<logged_body>> next_logged(statement& list, std::int64_t after) {
+  auto u = list.begin();
+  const auto got = u.number(after).next();
+  if (!got) return got.error();
+  if (*got == step::done) return std::optional<logged_body>();
+  const auto plain = [&](int column) { return static_cast<std::uint64_t>(u.number_at(column)); };
+  return std::optional<logged_body>({u.number_at(0), {plain(1), plain(2), plain(3)}});
+}
+
+// A body that cannot be read is left out, as its batch will be found damaged here too.
+outcome<void> put_body(statement& insert, const std::string& folder, const logged_body& b) {
+  auto segment = file::open(segment_path(folder, b.place.segment), file::mode::read);
+  auto bytes = segment ? read_body(*segment, b.place)
+                       : outcome<std::string>(file_failure(segment.error(), "opening a segment"));
+  const bool gone = !segment && segment.error() == boost::system::errc::no_such_file_or_directory;
+  if (!bytes) return gone || bytes.error().what == trouble::damaged ? outcome<void>()
+                                                                    : bytes.error();
+  return insert.begin().number(b.seq).blob(*bytes).run();
+}
+
+// The copy has all in its database that is not in spool files: the log is the store's own.
+outcome<void> take_in_bodies(database& to, const copy_order& order) {
+  auto list = to.prepare("SELECT seq, segment, at, size FROM logged WHERE seq > ? ORDER BY seq "
+                         "LIMIT 1");
+  auto insert = to.prepare("INSERT INTO bodies(seq, bytes) VALUES(?,?)");
+  if (!list || !insert) return list ? insert.error() : list.error();
+  for (std::int64_t after = 0;;) {
+    if (told_to_stop(order)) return stopped();
+    const auto next = next_logged(*list, after);
+    if (!next) return next.error();
+    if (!*next) return to.run("DELETE FROM logged");
+    after = (*next)->seq;
+    if (auto put = put_body(*insert, order.from + "/" + body_log::folder_name, **next); !put)
+      return put;
+  }
+}
+
 outcome<void> copy_database(database& from, const copy_order& order, const std::string& path) {
   {
     auto to = database::open(path);
@@ -71,6 +115,7 @@ outcome<void> copy_database(database& from, const copy_order& order, const std::
     if (auto set = to->run("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"); !set)
       return set;
     if (auto copied = copy_pages(from, *to, order); !copied) return copied;
+    if (auto taken = take_in_bodies(*to, order); !taken) return taken;
   }
   return sync_file(path);
 }

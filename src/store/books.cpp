@@ -3,21 +3,40 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
+#include "store/batch_ids.hpp"
 #include "store/mend.hpp"
 #include "store/schema.hpp"
 
 namespace weir::store {
 
-books::books(database db) : db_(std::move(db)), batches(db_), keys(db_), messages(db_) {}
+books::books(database db, std::unique_ptr<body_log> log)
+    : db_(std::move(db)), log_(std::move(log)), batches(db_, log_.get()), keys(db_),
+      messages(db_) {}
+
+namespace {
+
+outcome<std::unique_ptr<body_log>> open_log(const std::string& path,
+                                            std::uint64_t segment_bytes) {
+  if (path == ":memory:") return std::unique_ptr<body_log>();
+  const auto folder = std::filesystem::path(path).parent_path() / body_log::folder_name;
+  auto log = std::make_unique<body_log>(folder.string(), segment_bytes);
+  if (auto opened = log->open(); !opened) return opened.error();
+  return log;
+}
+
+}  // namespace
 
 outcome<std::unique_ptr<books>> books::open(const std::string& path, unix_ms now,
-                                            const char* vfs) {
+                                            const char* vfs, std::uint64_t segment_bytes) {
   auto db = database::open(path, vfs);
   if (!db) return db.error();
   if (auto made = prepare_schema(*db); !made) return made.error();
-  std::unique_ptr<books> opened(new books(std::move(*db)));
+  auto log = open_log(path, segment_bytes);
+  if (!log) return log.error();
+  std::unique_ptr<books> opened(new books(std::move(*db), std::move(*log)));
   opened->saw(now);
   opened->path_ = path, opened->vfs_ = vfs;
   opened->watch_log();
@@ -97,13 +116,8 @@ outcome<books::tried> books::open_attempt(const batch_id& id, std::string_view w
 }
 
 outcome<void> books::leave_message(const batch_id& id, unix_ms now) {
-  message m{"callback/", {}, now};
-  constexpr std::string_view digits = "0123456789abcdef";
-  for (const unsigned char c : id) {
-    m.name += digits[c >> 4];
-    m.name += digits[c & 15];
-  }
-  return messages.keep(m);
+  const auto hex = hex_of(id);
+  return messages.keep({"callback/" + std::string(hex.data(), hex.size()), {}, now});
 }
 
 outcome<spool_numbers> books::end_attempt(const finished_attempt& how) {
@@ -152,6 +166,7 @@ outcome<store_counts> books::counts() {
   const auto size = db_.number("PRAGMA page_size");
   if (!pages || !size) return pages ? size.error() : pages.error();
   n->bytes += static_cast<std::uint64_t>(*pages) * static_cast<std::uint64_t>(*size);
+  if (log_) n->bytes += log_->bytes();
   return n;
 }
 

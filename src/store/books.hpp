@@ -14,13 +14,15 @@
 namespace weir::store {
 
 class books {
-  database db_;   // first: the parts below use it
+  database db_;   // first, and what it names: the parts below use them
+  std::unique_ptr<body_log> log_;   // none in memory
 
  public:
   // Makes the tables, or takes them over from an older version; `path` may be ":memory:". Batches
   // that were running when weir was killed are queued again as of `now`.
-  static outcome<std::unique_ptr<books>> open(const std::string& path, unix_ms now,
-                                              const char* vfs = nullptr);
+  static outcome<std::unique_ptr<books>> open(
+      const std::string& path, unix_ms now, const char* vfs = nullptr,
+      std::uint64_t segment_bytes = body_log::segment_size);
 
   outcome<void> begin();
   outcome<void> commit();
@@ -52,6 +54,7 @@ class books {
   // the places where something was lost to `gaps`.
   outcome<void> mend(std::uint64_t& gaps);
 
+  body_log* log() noexcept { return log_.get(); }
   void saw(unix_ms now) noexcept { latest_ = now > latest_ ? now : latest_; }
 
   ledger batches;
@@ -59,7 +62,7 @@ class books {
   outbox messages;
 
  private:
-  explicit books(database db);
+  books(database db, std::unique_ptr<body_log> log);
   outcome<void> leave_message(const batch_id& id, unix_ms now);
   void watch_log();
   std::string path_;

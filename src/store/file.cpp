@@ -36,6 +36,7 @@ int flags_of(file::mode how) noexcept {
     case file::mode::read: return O_RDONLY | O_CLOEXEC;
     case file::mode::create: return O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
     case file::mode::change: return O_WRONLY | O_CLOEXEC;
+    case file::mode::update:
     default: return O_RDWR | O_CREAT | O_CLOEXEC;
   }
 }
@@ -64,15 +65,42 @@ base::result<file> file::open(const std::string& path, mode how) {
   return made;
 }
 
-base::error_code file::write(std::string_view bytes) {
-  while (!bytes.empty()) {
+namespace {
+
+// `put`: what write(2) is, of a piece of the bytes that begins so far into them.
+template <class Put>
+base::error_code put_all(std::string_view bytes, Put put) {
+  for (std::size_t done = 0; done < bytes.size();) {
     const file_plan plan = plan_of(file_call::write);
     if (plan.error) return error(plan.error);
-    const ssize_t n = ::write(fd_, bytes.data(), std::min(bytes.size(), plan.bytes_max));
+    const std::string_view piece = bytes.substr(done, plan.bytes_max);
+    const ssize_t n = put(piece, done);
     if (n < 0 && errno != EINTR) return error(errno);
-    if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
+    if (n > 0) done += static_cast<std::size_t>(n);
   }
   return {};
+}
+
+}  // namespace
+
+base::error_code file::write(std::string_view bytes) {
+  return put_all(bytes, [&](std::string_view piece, std::size_t) {
+    return ::write(fd_, piece.data(), piece.size());
+  });
+}
+
+base::error_code file::write_at(std::uint64_t offset, std::string_view bytes) {
+  return put_all(bytes, [&](std::string_view piece, std::size_t done) {
+    return ::pwrite(fd_, piece.data(), piece.size(), static_cast<off_t>(offset + done));
+  });
+}
+
+base::error_code file::reserve(std::uint64_t bytes) {
+  const auto failed = checked(file_call::reserve, [&] {
+    return ::fallocate(fd_, 0, 0, static_cast<off_t>(bytes));
+  });
+  if (failed && ::ftruncate(fd_, 0) != 0) return error(errno);   // what it got of it goes back
+  return failed;
 }
 
 base::result<std::size_t> file::read(std::uint64_t offset, std::span<char> into) const {
@@ -92,6 +120,13 @@ base::result<std::size_t> file::read(std::uint64_t offset, std::span<char> into)
 base::error_code file::sync() {
   return checked(file_call::sync, [&] { return ::fdatasync(fd_); });
 }
+
+void file::begin_sync(std::uint64_t offset, std::uint64_t bytes) noexcept {
+  (void)::sync_file_range(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                          SYNC_FILE_RANGE_WRITE);
+}
+
+void file::forget_cached() noexcept { (void)::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED); }
 
 base::error_code rename_file(const std::string& from, const std::string& to) {
   return checked(file_call::rename, [&] { return std::rename(from.c_str(), to.c_str()); });

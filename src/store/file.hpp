@@ -13,7 +13,7 @@
 
 namespace weir::store {
 
-enum class file_call : std::uint8_t { open, write, sync, read, rename, remove, link };
+enum class file_call : std::uint8_t { open, write, sync, read, rename, remove, link, reserve };
 struct file_plan {
   int error = 0;                               // errno to fail with
   std::size_t bytes_max = SIZE_MAX;            // of one read or write
@@ -23,9 +23,10 @@ extern file_hook before_file_call;             // for tests; set while no thread
 
 class file {
  public:
-  // create: must not exist yet. change: is written over from its front. lock: is made if it is
-  // missing, and is locked until it is closed; errc::operation_would_block: by somebody else.
-  enum class mode : std::uint8_t { read, create, change, lock };
+  // create: must not exist yet. change: is written over from its front. update: is made if it is
+  // missing, and is read and written anywhere. lock: so too, and it is locked until it is closed;
+  // errc::operation_would_block: by somebody else.
+  enum class mode : std::uint8_t { read, create, change, update, lock };
 
   file() = default;
   ~file();
@@ -34,8 +35,13 @@ class file {
 
   static base::result<file> open(const std::string& path, mode how);
   base::error_code write(std::string_view bytes);
+  base::error_code write_at(std::uint64_t offset, std::string_view bytes);
+  // Room for that many bytes from its front on, so that writing them changes nothing but them.
+  base::error_code reserve(std::uint64_t bytes);
   // Fills `into` from `offset` on; fewer bytes only at the end of the file.
   base::result<std::size_t> read(std::uint64_t offset, std::span<char> into) const;
+  void begin_sync(std::uint64_t offset, std::uint64_t bytes) noexcept;   // sync() has less to do
+  void forget_cached() noexcept;               // its memory in the system goes to others
   base::error_code sync();                     // the data and what is needed to find it
   explicit operator bool() const noexcept { return fd_ >= 0; }
   int descriptor() const noexcept { return fd_; }   // stays this file's

@@ -69,6 +69,7 @@ outcome<void> ledger::take_up(unix_ms now) {
   if (!last) return last.error();
   next_seq_ = *last + 1;
   if (auto read = ids_.read(); !read) return read;
+  if (auto read = bodies_.read(); !read) return read;
   if (auto gone = forget_empty_lanes(); !gone) return gone;
   if (auto read = read_lanes(); !read) return read;
   return interrupt_running(now);
@@ -108,13 +109,20 @@ outcome<void> ledger::interrupt_running(unix_ms now) {
 
 outcome<void> ledger::read_anew() {
   if (auto read = ids_.read(); !read) return read;
+  if (auto read = bodies_.read(); !read) return read;
   return rolled_back();
 }
 
 outcome<void> ledger::rolled_back() {
   totals_.reset();
   ids_.rolled_back();
+  bodies_.rolled_back();
   return read_lanes();
+}
+
+outcome<void> ledger::before_commit() {
+  if (auto filed = ids_.file_some(); !filed) return filed;
+  return bodies_.before_commit();
 }
 
 // --- changes ------------------------------------------------------------------------------------
@@ -137,13 +145,6 @@ outcome<void> ledger::insert(const batch& b, std::int64_t seq, std::uint32_t lan
   return u.number(is_open(b.state) ? 0 : whole(b.body.size)).run();
 }
 
-outcome<void> ledger::insert_body(std::int64_t seq, const payload& body) {
-  if (body.spool != 0 || body.size == 0) return {};
-  const auto s = db_.kept("INSERT INTO bodies(seq, bytes) VALUES(?,?)");
-  if (!s) return s.error();
-  return (*s)->begin().number(seq).blob(body.bytes).run();
-}
-
 outcome<added> ledger::add(const batch& b) {
   const auto taken = ids_.seq_of(b.id);
   if (!taken) return taken.error();
@@ -152,7 +153,7 @@ outcome<added> ledger::add(const batch& b) {
   if (!lane) return lane.error();
   const std::int64_t seq = next_seq_++;
   if (auto made = insert(b, seq, *lane); !made) return made.error();
-  if (auto made = insert_body(seq, b.body); !made) return made.error();
+  if (auto made = bodies_.insert(seq, b.body); !made) return made.error();
   ids_.add(b.id, seq);
   count(b.state, 1, is_open(b.state) ? 0 : b.body.size);
   if (totals_ && b.body.spool != 0) totals_->spooled += b.body.size;

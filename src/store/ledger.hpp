@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "store/body_book.hpp"
 #include "store/id_book.hpp"
 #include "store/rows.hpp"
 
@@ -24,14 +25,15 @@ using spool_numbers = std::vector<std::uint64_t>;   // files that no record name
 
 class ledger {
  public:
-  explicit ledger(database& db) : db_(db), ids_(db) {}
+  // `log`: where bodies go that are not short; null: they are all in the database.
+  explicit ledger(database& db, body_log* log = nullptr) : db_(db), ids_(db), bodies_(db, log) {}
 
   // At the start: takes a batch that was running when weir was killed back into the queue, and
   // forgets lanes without batches. Reads neither what waits nor what has ended.
   outcome<void> take_up(unix_ms now);
   outcome<void> read_anew();     // the database is another one, with the same batches or fewer
-  outcome<void> before_commit() { return ids_.file_some(); }
-  void committed() { ids_.committed(); }
+  outcome<void> before_commit();
+  void committed() { ids_.committed(), bodies_.committed(); }
   outcome<void> rolled_back();   // what was done since the last commit never was
 
   // --- changes -----------------------------------------------------------------------------------
@@ -45,6 +47,7 @@ class ledger {
   outcome<spool_numbers> drop(const batch_id& id);              // one that is not open
   outcome<void> set_aside(std::int64_t seq, std::string_view why, unix_ms now);
   outcome<void> set_aside(const batch_id& id, std::string_view why, unix_ms now);
+  outcome<std::size_t> move_bodies() { return bodies_.move_some(); }   // see body_book.hpp
   // At most `most` ended ones that `keep` does not keep, the oldest first; how many went.
   outcome<std::size_t> sweep(const retention& keep, unix_ms now, std::size_t most,
                              spool_numbers& files);
@@ -79,7 +82,6 @@ class ledger {
   outcome<void> note(std::int64_t seq, const attempt_note& n);
   outcome<spool_numbers> keep(std::int64_t seq, const response& r);
   outcome<void> insert(const batch& b, std::int64_t seq, std::uint32_t lane);
-  outcome<void> insert_body(std::int64_t seq, const payload& body);
   outcome<void> remove(std::int64_t seq, spool_numbers& files);
   outcome<std::vector<std::int64_t>> overdue(const retention& keep, unix_ms now, std::size_t most);
   outcome<void> overdue_by_size(std::uint64_t bytes_max, std::size_t most,
@@ -91,12 +93,12 @@ class ledger {
   outcome<void> interrupt_running(unix_ms now);
   void name(batch& b) const;                                  // its pool, route and tenant
   outcome<batch> row(const statement::use& u) const;
-  outcome<std::string> body_of(std::int64_t seq);
   outcome<totals*> sums();
   void count(batch_state s, int by, std::uint64_t kept);
 
   database& db_;
   id_book ids_;
+  body_book bodies_;
   std::int64_t next_seq_ = 1;
   std::map<lane_key, std::uint32_t> lanes_;
   std::unordered_map<std::uint32_t, const lane_key*> names_;

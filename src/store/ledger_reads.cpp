@@ -19,15 +19,6 @@ outcome<batch> ledger::row(const statement::use& u) const {
   return b;
 }
 
-outcome<std::string> ledger::body_of(std::int64_t seq) {
-  const auto s = db_.kept("SELECT bytes FROM bodies WHERE seq = ?");
-  if (!s) return s.error();
-  auto u = (*s)->begin();
-  const auto got = u.number(seq).next();
-  if (!got) return got.error();
-  return *got == step::row ? u.blob_at(0) : std::string();
-}
-
 outcome<added> ledger::where(const batch_id& id) {
   const auto seq = seq_of(id);
   if (!seq) return seq.error();
@@ -54,7 +45,7 @@ outcome<batch> ledger::find(const batch_id& id, bool with_body) {
   auto b = row(u);
   if (b && b->id != id) return unknown();   // its number was given again
   if (!b || !with_body || b->body.spool != 0 || b->body.size == 0) return b;
-  auto body = body_of(b->seq);
+  auto body = bodies_.of(b->seq);
   if (!body) return body.error();
   b->body.bytes = std::move(*body);
   if (!inline_whole(b->body)) return broken("the batch's body");

@@ -38,13 +38,10 @@ outcome<void> ledger::remove(std::int64_t seq, spool_numbers& files) {
       if (auto gone = ids_.remove(u.id_at(4)); !gone) return gone;
     if (auto done = u.run(); !done) return done;
   }
-  for (const char* sql :
-       {"DELETE FROM bodies WHERE seq = ?", "DELETE FROM attempts WHERE seq = ?"}) {
-    const auto s = db_.kept(sql);
-    if (!s) return s.error();
-    if (auto done = (*s)->begin().number(seq).run(); !done) return done;
-  }
-  return {};
+  if (auto gone = bodies_.remove(seq); !gone) return gone;
+  const auto s = db_.kept("DELETE FROM attempts WHERE seq = ?");
+  if (!s) return s.error();
+  return (*s)->begin().number(seq).run();
 }
 
 // The dead letters' two states are few and read in order of arrival: their indexes hold the time.

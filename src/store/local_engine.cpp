@@ -26,7 +26,8 @@ struct local_engine::state {
       : settings(s),
         book(std::move(b)),
         bodies(s.folder + "/" + spool_folder, next_spool),
-        work(*book, s.group_max, {[this] { keep_log_short(); }, [this] { return mend(); }}) {}
+        work(*book, s.group_max, {[this] { keep_log_short(), keep_log_dense(); },
+                                   [this] { return mend(); }}) {}
   ~state();
   static outcome<std::unique_ptr<state>> open(const local_settings& settings,
                                               const std::string& path);
@@ -38,6 +39,7 @@ struct local_engine::state {
   }
   void remove(const spool_numbers& files);
   void keep_log_short();
+  void keep_log_dense();
   bool mend();
   void begin_copy(std::string folder, done<void> told);
   void end_copy();
@@ -51,6 +53,8 @@ struct local_engine::state {
   // Of the store's thread.
   std::uint64_t last_pass = 0;               // pages of the log when one was asked for
   bool passing = false;
+  bool moving = false;
+  unsigned rest = 0;                         // groups until bodies may be moved
   bool copying = false;
   spool_numbers unnamed;                     // to be removed when the copy is made
 
@@ -90,6 +94,18 @@ void local_engine::state::keep_log_short() {
   }
 }
 
+// A piece with each group, behind what waits. One that failed for want of room is no use soon.
+void local_engine::state::keep_log_dense() {
+  if (rest > 0) --rest;
+  if (moving || rest > 0 || !book->log() || !book->log()->wasteful()) return;
+  moving = true;
+  ask<std::size_t>([](books& b) { return b.batches.move_bodies(); },
+                   [this](outcome<std::size_t> moved) {
+                     moving = false;
+                     if (!moved) rest = 1000;
+                   });
+}
+
 // No other connection may be open then: one that ends would take the new database's log with it.
 bool local_engine::state::mend() {
   if (!passes) return false;
@@ -113,6 +129,7 @@ void local_engine::state::begin_copy(std::string folder, done<void> told) {
   if (copying) return told(failure{trouble::conflict, "a copy is being made already"});
   if (copier.joinable()) copier.join();
   copying = true;
+  book->log()->hold();
   copier = std::thread([this, folder = std::move(folder), told = std::move(told)] {
     const copy_order order{settings.folder, folder, wall_clock(), &stop, settings.vfs};
     auto made = copy_store(order);
@@ -126,6 +143,7 @@ void local_engine::state::begin_copy(std::string folder, done<void> told) {
 
 void local_engine::state::end_copy() {
   copying = false;
+  book->log()->release();
   remove(std::exchange(unnamed, {}));
 }
 
@@ -144,7 +162,7 @@ outcome<void> sweep_spool(ledger& of, const spool& bodies) {
 // Everything that reads: what it meets may be damaged.
 outcome<std::unique_ptr<local_engine::state>> local_engine::state::open(
     const local_settings& settings, const std::string& path) {
-  auto book = books::open(path, settings.now, settings.vfs);
+  auto book = books::open(path, settings.now, settings.vfs, settings.segment_bytes);
   if (!book) return book.error();
   const auto highest = (*book)->batches.highest_spool();
   if (!highest) return highest.error();

@@ -1,12 +1,13 @@
-// The engine in a folder of this machine: "batches.db" and "spool/". One thread does all its work:
-// what waits when it is free is one transaction with one sync, however many callers wait for it
-// (group commit), so that a busy store costs each batch a share of a sync. When such a group fails
-// (a full disk), its changes are tried one by one, and each caller hears of its own. A second
-// thread keeps the log short, a third makes a copy while one is wanted.
+// The engine in a folder of this machine: "batches.db", "bodies/" and "spool/". One thread does all
+// its work: what waits when it is free is one transaction with one sync, however many callers wait
+// for it (group commit), so that a busy store costs each batch a share of a sync. When such a group
+// fails (a full disk), its changes are tried one by one, and each caller hears of its own. A second
+// thread keeps the database's log short, a third makes a copy while one is wanted.
 #pragma once
 
 #include <memory>
 
+#include "store/body_log.hpp"
 #include "store/engine.hpp"
 #include "store/spool.hpp"
 
@@ -18,6 +19,7 @@ struct local_settings {
   unsigned group_max = 4096;       // changes in one transaction
   unsigned sweep_max = 1000;       // batches and keys that one sweep() takes
   unsigned log_pages = 4096;       // of 16 KiB: from then on the log is copied into the database
+  std::uint64_t segment_bytes = body_log::segment_size;   // a file of the body log
   const char* vfs = nullptr;       // SQLite's; tests name one that fails
 };
 

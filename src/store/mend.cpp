@@ -24,9 +24,9 @@ struct table {
   const char* name;
   const char* key;
 };
-constexpr table tables[] = {{"lanes", "lane"},    {"batches", "seq"}, {"bodies", "seq"},
-                            {"responses", "seq"}, {"keys", "number"}, {"damaged", "number"},
-                            {"attempts", "seq"}};
+constexpr table tables[] = {{"lanes", "lane"},      {"batches", "seq"},  {"bodies", "seq"},
+                            {"logged", "seq"},      {"responses", "seq"}, {"keys", "number"},
+                            {"damaged", "number"}, {"attempts", "seq"}};
 
 class salvage {
  public:
@@ -217,7 +217,7 @@ outcome<mended> save_all(database& from, database& to, unix_ms now) {
   for (const table& t : tables)
     if (auto copied = of.copy(t); !copied) return copied.error();
   if (auto copied = of.copy_messages(); !copied) return copied.error();
-  for (const char* of_batches : {"bodies", "responses", "attempts"})
+  for (const char* of_batches : {"bodies", "logged", "responses", "attempts"})
     if (auto gone = to.run((std::string("DELETE FROM ") + of_batches + " WHERE seq NOT IN "
                             "(SELECT seq FROM batches)").c_str()); !gone)
       return gone.error();

@@ -38,6 +38,11 @@ CREATE TABLE ids(id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE filed(seq INTEGER NOT NULL);
 INSERT INTO filed(seq) VALUES(0);
 CREATE TABLE bodies(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+-- Those that are in the body log, by segment and offset there.
+CREATE TABLE logged(
+  seq INTEGER PRIMARY KEY, segment INTEGER NOT NULL, at INTEGER NOT NULL, size INTEGER NOT NULL
+);
+CREATE INDEX logged_by_place ON logged(segment, at, size);
 CREATE TABLE attempts(
   seq INTEGER NOT NULL, number INTEGER NOT NULL, worker TEXT NOT NULL,
   began INTEGER NOT NULL, ended INTEGER NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL,

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "scratch.hpp"
+#include "store/body_book.hpp"
 #include "store/local_engine.hpp"
 #include "store/restore.hpp"
 #include "store_kit.hpp"
@@ -17,6 +18,10 @@ using test::batch_of;
 using test::id_of;
 namespace fs = std::filesystem;
 
+std::string body_of(unsigned n) {
+  return "body " + std::to_string(n) + std::string(n == 1 ? 2 * body_book::logged_min : 0, 'x');
+}
+
 struct kit {
   weir::test::scratch_folder folder;
   std::unique_ptr<local_engine> engine = open("state");
@@ -24,6 +29,7 @@ struct kit {
   std::unique_ptr<local_engine> open(const char* name) {
     local_settings s;
     s.folder = folder.path(name);
+    s.segment_bytes = 64 << 10;
     auto made = local_engine::open(s);
     if (!made) FAIL(made.error().detail);
     return std::move(*made);
@@ -36,9 +42,9 @@ struct kit {
     REQUIRE(w->write(text).has_value());
     return *w->finish();
   }
-  // Three inline, one spooled, one cancelled.
+  // Three inline (one of them in the body log), one spooled, one cancelled.
   void fill() {
-    for (unsigned n = 0; n < 3; ++n) add(batch_of(n, "body " + std::to_string(n)));
+    for (unsigned n = 0; n < 3; ++n) add(batch_of(n, body_of(n)));
     batch large = batch_of(3);
     large.body = spooled("a long body");
     add(large);
@@ -80,7 +86,7 @@ TEST_CASE("a copy becomes a store again, with all that was in it") {
   REQUIRE(all.size() == 3);
   for (unsigned i : {0u, 1u}) {
     const auto b = answer<batch>([&](auto t) { k.engine->find(id_of(i), true, t); });
-    CHECK(b->body.bytes == "body " + std::to_string(i));
+    CHECK(b->body.bytes == body_of(i));
   }
   CHECK(k.engine->bodies().verify(all[2].body).has_value());
   const auto cancelled = answer<batch>([&](auto t) { k.engine->find(id_of(2), false, t); });
@@ -105,7 +111,7 @@ TEST_CASE("a copy is only made into an empty folder, and only of what is on a di
 TEST_CASE("commits go on while a copy is made, which is of one moment, and its files stay") {
   kit k;
   for (unsigned n = 0; n < 300; ++n) {
-    batch b = batch_of(n, std::string(3000, 'x'));
+    batch b = batch_of(n, std::string(n % 5 == 1 ? 10000 : 3000, 'x'));
     if (n % 10 == 0) b.body = k.spooled(std::string(20000, 'y'));
     k.add(b);
   }
@@ -114,12 +120,16 @@ TEST_CASE("commits go on while a copy is made, which is of one moment, and its f
   for (unsigned n = 0; n < 300; ++n) {
     k.engine->cancel(id_of(n), 5, [](auto) {});
     k.engine->drop(id_of(n), [](auto) {});
-    k.add(batch_of(1000 + n));
+    k.add(batch_of(1000 + n, std::string(n % 5 == 1 ? 10000 : 6, 'z')));
   }
   REQUIRE(copied.get_future().get().has_value());
   const auto r = restore(k.folder.path("copy"), k.folder.path("again"));
   REQUIRE(r.has_value());
   CHECK(r->counts.queued + r->counts.cancelled >= 299);   // between a drop and an add
+  auto again = k.open("again");
+  for (const batch& b : test::queued(*again))
+    if (b.body.spool == 0)
+      CHECK(answer<batch>([&](auto t) { again->find(b.id, true, t); }).has_value());
   CHECK(fs::is_empty(k.folder.path("state/spool")));   // what had to wait for the copy went
   CHECK(test::queued(*k.engine).size() == 300);
 }

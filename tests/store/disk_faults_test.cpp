@@ -36,7 +36,7 @@ told work(local_engine& e) {
   told all;
   std::promise<void> last;
   for (unsigned n = 0; n < batches; ++n) {
-    e.add(batch_of(n, std::string(3000, 'x')), {},
+    e.add(batch_of(n, std::string(n % 3 == 0 ? 9000 : 3000, 'x')), {},
           [&, n](auto r) { all.added[n] = r.has_value(); });
     if (n % 2 == 0)
       e.open_attempt(id_of(n), "w1", 5, [&, n](auto r) { all.started[n] = r.has_value(); });

@@ -50,3 +50,20 @@ TEST_CASE("moved files are closed once") {
   b = file();
   CHECK_FALSE(static_cast<bool>(b));
 }
+
+TEST_CASE("a file that is updated is written anywhere, in pieces, and has room reserved") {
+  weir::test::scratch_folder folder;
+  auto f = file::open(folder.path("a"), file::mode::update);
+  REQUIRE(f.has_value());
+  CHECK_FALSE(f->reserve(100));
+  before_file_call = [](file_call) { return file_plan{0, 3}; };
+  CHECK_FALSE(f->write_at(90, "0123456789abc"));
+  before_file_call = nullptr;
+  std::array<char, 13> piece;
+  CHECK(*f->read(90, piece) == 13);
+  CHECK(std::string(piece.data(), 13) == "0123456789abc");
+  before_file_call = [](file_call c) { return file_plan{c == file_call::reserve ? ENOSPC : 0}; };
+  CHECK(f->reserve(1000) == boost::system::errc::no_space_on_device);
+  before_file_call = nullptr;
+  CHECK(*f->read(0, piece) == 0);   // what room it had went back
+}

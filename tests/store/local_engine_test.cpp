@@ -298,3 +298,45 @@ TEST_CASE("keys and messages through the engine, also of one that is in memory a
     CHECK(answer<message_page>([&](auto t) { e->messages("a", t); })->list.empty());
   }
 }
+
+TEST_CASE("bodies of the log outlive a restart, and few that stay do not keep its disk space") {
+  weir::test::scratch_folder folder;
+  local_settings s;
+  s.folder = folder.path("state"), s.segment_bytes = 64 << 10;
+  auto e = std::move(*local_engine::open(s));
+  const auto body = [](unsigned n) { return std::string(12000, static_cast<char>('a' + n % 26)); };
+  const auto disk = [&] {
+    return answer<store_counts>([&](auto t) { e->count(t); })->bytes;
+  };
+  for (unsigned n = 0; n < 400; ++n)
+    REQUIRE(answer<added>([&](auto t) { e->add(batch_of(n, body(n)), {}, t); }).has_value());
+  const auto full = disk();
+  for (unsigned n = 0; n < 400; ++n) {
+    if (n % 20 == 0) continue;
+    (void)answer<void>([&](auto t) { e->cancel(id_of(n), 5, t); });
+    REQUIRE(answer<void>([&](auto t) { e->drop(id_of(n), t); }).has_value());
+  }
+  e.reset();
+  e = std::move(*local_engine::open(s));
+  for (unsigned n = 1000; n < 1040; ++n)
+    REQUIRE(answer<added>([&](auto t) { e->add(batch_of(n, body(n)), {}, t); }).has_value());
+  CHECK(disk() < full / 2);
+  for (unsigned n = 0; n < 1040; n += n < 400 ? 20 : 1)
+    if (n < 400 || n >= 1000)
+      CHECK(answer<batch>([&](auto t) { e->find(id_of(n), true, t); })->body.bytes == body(n));
+}
+
+TEST_CASE("a damaged body of the log is told when it is read, and an attempt sets its batch aside") {
+  kit k;
+  REQUIRE(k.add(batch_of(1, std::string(20000, 'x'))).has_value());
+  REQUIRE(k.add(batch_of(2, std::string(20000, 'y'))).has_value());
+  k.engine.reset();
+  {
+    auto f = file::open(k.folder.path("state/bodies/1"), file::mode::update);
+    REQUIRE_FALSE(f->write_at(15000, "!"));
+  }
+  k.open();
+  CHECK(k.start(1).error().what == trouble::damaged);
+  CHECK(k.engine->damaged() == 1);
+  CHECK(k.start(2)->what.body.bytes == std::string(20000, 'y'));
+}

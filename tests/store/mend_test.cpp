@@ -22,7 +22,10 @@ namespace fs = std::filesystem;
 constexpr unsigned batches = 200;
 const std::string database_name = "state/batches.db";
 
-std::string body_of(unsigned n) { return "body " + std::to_string(n) + std::string(n * 3, 'x'); }
+// Some are long enough for the body log.
+std::string body_of(unsigned n) {
+  return "body " + std::to_string(n) + std::string(n % 40 == 7 ? 9000 : n * 3, 'x');
+}
 
 // A store that was filled and closed, to be damaged again and again.
 struct kit {
@@ -53,8 +56,8 @@ struct kit {
     return bytes;
   }
   void put(const std::string& bytes) {
-    fs::remove_all(folder.path("state"));
-    fs::create_directory(folder.path("state"));
+    for (const auto& entry : fs::directory_iterator(folder.path("state")))
+      if (entry.path().filename() != body_log::folder_name) fs::remove_all(entry.path());
     auto f = file::open(folder.path(database_name), file::mode::create);
     REQUIRE_FALSE(f->write(bytes));
   }

@@ -1,5 +1,5 @@
 // The public form of a durable batch's id: 32 hexadecimal digits, in addresses, fields and JSON.
-// Pure; whoever speaks of batches to the outside uses it.
+// Pure; whoever speaks of batches to others uses it.
 #pragma once
 
 #include <array>
@@ -8,9 +8,9 @@
 
 #include "store/records.hpp"
 
-namespace weir::proxy {
+namespace weir::store {
 
-inline std::array<char, 32> hex_of(const store::batch_id& id) noexcept {
+inline std::array<char, 32> hex_of(const batch_id& id) noexcept {
   constexpr std::string_view digits = "0123456789abcdef";
   std::array<char, 32> text;
   for (std::size_t i = 0; i < id.size(); ++i) {
@@ -26,8 +26,8 @@ inline int hex_value(char c) noexcept {
 }
 
 // Nothing unless it is exactly 32 lower-case digits: one address a batch.
-inline std::optional<store::batch_id> parse_batch_id(std::string_view text) noexcept {
-  store::batch_id id{};
+inline std::optional<batch_id> parse_batch_id(std::string_view text) noexcept {
+  batch_id id{};
   if (text.size() != 2 * id.size()) return std::nullopt;
   for (std::size_t i = 0; i < id.size(); ++i) {
     const int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
@@ -37,4 +37,4 @@ inline std::optional<store::batch_id> parse_batch_id(std::string_view text) noex
   return id;
 }
 
-}  // namespace weir::proxy
+}  // namespace weir::store
