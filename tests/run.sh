@@ -12,7 +12,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 jobs=$(nproc)
 passed=0
 failed=0
-threaded='^(net|telemetry|proxy|probe|scale|admin|app|e2e):'
+threaded='^(net|store|telemetry|proxy|probe|scale|admin|app|e2e):'
 slow='^(e2e|deploy):'
 
 usage() {

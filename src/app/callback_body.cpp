@@ -5,7 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <charconv>
 
-#include "proxy/batch_ids.hpp"
+#include "store/batch_ids.hpp"
 #include "proxy/batch_json.hpp"
 
 namespace weir::app {
@@ -14,7 +14,7 @@ namespace {
 namespace json = boost::json;
 
 std::string hex(const store::batch_id& id) {
-  const auto digits = proxy::hex_of(id);
+  const auto digits = store::hex_of(id);
   return {digits.data(), digits.size()};
 }
 
@@ -38,7 +38,7 @@ scale::message callback_message(const store::batch& b, std::optional<std::uint16
 std::optional<store::batch_id> batch_of(const store::message& m) {
   const std::string_view name = m.name;
   if (!name.starts_with(callback_prefix)) return std::nullopt;
-  return proxy::parse_batch_id(name.substr(callback_prefix.size()));
+  return store::parse_batch_id(name.substr(callback_prefix.size()));
 }
 
 unsigned tries_of(const store::message& m) {

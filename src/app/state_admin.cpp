@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "app/state_dir.hpp"
-#include "proxy/batch_ids.hpp"
+#include "store/batch_ids.hpp"
 #include "proxy/batch_json.hpp"
 #include "telemetry/names.hpp"
 
@@ -83,7 +83,7 @@ void state_dir::batches(const admin::batch_filter& filter, admin::done<std::stri
 
 void state_dir::batch(std::string_view id, admin::done<std::string> told) {
   if (!room_) return told(no_state_dir());
-  const auto known = proxy::parse_batch_id(id);
+  const auto known = store::parse_batch_id(id);
   if (!known) return told(bad_id(id));
   engine_->find(*known, false, home<store::batch>([this, told](store::outcome<store::batch> b) {
     if (!b) return told(to_failure(b.error()));
@@ -119,7 +119,7 @@ void state_dir::change_one(batch_change what, const store::batch_id& id, store::
 void state_dir::change(batch_change what, std::string_view id,
                        admin::done<admin::change_report> told) {
   if (!room_) return told(no_state_dir());
-  const auto known = proxy::parse_batch_id(id);
+  const auto known = store::parse_batch_id(id);
   if (!known) return told(bad_id(id));
   change_one(what, *known, home<void>([what, told, id = std::string(id)](store::outcome<void> d) {
     if (!d) return told(to_failure(d.error()));

@@ -78,6 +78,7 @@ void state_dir::publish(proxy::plan_ptr plan, const config::settings& s) {
 void state_dir::tick(base::instant now) {
   if (now >= next_sweep_) {
     next_sweep_ = base::after(now, sweep_interval);
+    if (room_) room_->tick();
     sweep();
     count();
   }

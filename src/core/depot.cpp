@@ -1,6 +1,7 @@
 #include "core/depot.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::core {
 namespace {
@@ -77,10 +78,11 @@ void depot::line_up(std::uint32_t slot) {
 
 // --- batches ------------------------------------------------------------------------------------
 
-// One from before the cursor was put back into the queue: no order would find it.
+// One from behind the cursor was put back into the queue: keep() takes the cursor back to it, which
+// has what is in the pool read once more, so that it enters while there is any room.
 bool depot::admits(std::uint32_t slot, std::int64_t place, std::uint32_t window) const noexcept {
   const lane& l = lanes_.at(slot);
-  if (place <= l.cursor) return true;
+  if (place <= l.cursor) return level() < 2ull * window;
   if (l.stored > 0 || l.loading) return false;
   const std::uint64_t room = l.waiting < lane_share(window) ? 2ull * window : window;
   return level() < room;
@@ -100,6 +102,8 @@ void depot::keep(std::uint32_t slot, std::int64_t place, std::uint64_t bytes, do
                  instant arrived) {
   lane& l = lanes_.at(slot);
   l.newest = std::max(l.newest, place);
+  l.cursor = std::min(l.cursor, place - 1);
+  if (l.loading && (l.put_back == 0 || place < l.put_back)) l.put_back = place;
   add(slot, 1, bytes, units, arrived);
 }
 
@@ -186,9 +190,10 @@ void depot::settle_order(lane& l) noexcept {
 
 bool depot::loaded(std::uint32_t slot, std::size_t got, std::int64_t last) {
   lane& l = lanes_.at(slot);
-  const bool all = l.loading && got < l.limit;
+  const bool all = l.loading && got < l.limit && l.put_back == 0;
   settle_order(l);
   if (got > 0) l.cursor = std::max(l.cursor, last);
+  if (l.put_back != 0) l.cursor = std::min(l.cursor, std::exchange(l.put_back, 0) - 1);
   line_up(slot);
   return all;
 }
@@ -201,6 +206,13 @@ void depot::forget_stored(std::uint32_t slot) noexcept {
   l.stored = l.bytes = 0;
   l.units = 0;
   line_up(slot);
+}
+
+void depot::begin_anew(std::uint32_t slot) noexcept {
+  forget_stored(slot);
+  lane& l = lanes_.at(slot);
+  l.cursor = 0;
+  l.put_back = l.loading ? 1 : 0;
 }
 
 void depot::load_failed(std::uint32_t slot, instant now) {

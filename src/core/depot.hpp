@@ -3,8 +3,9 @@
 // and asked for by load_orders: when the window is half empty, a free slot finds nothing ready, or
 // a lane has next to nothing in the pool, so that one tenant's million never shuts out another's
 // ten. Owned by pool, under the gate's lock; all but leave() and waits() in the store's order.
-// Invariants: a lane's batches up to `cursor` are or have been in the pool, those after it are
-// stored; a lane has one order at a time; no more than 2 x window wait in the pool by its doing.
+// Invariants: a lane's batches after `cursor` are stored, those up to it are or have been in the
+// pool, or are both (the store's reader passes over them); a lane has one order at a time; no more
+// than 2 x window wait in the pool by its doing.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,7 @@ class depot {
     double units = 0;                     // of those
     cost_estimate each;                   // of one of them; kept by the owner
     std::int64_t cursor = 0, newest = 0;  // places
+    std::int64_t put_back = 0;            // the first that was kept while loading; 0: none
     std::uint32_t in_pool = 0;            // waiting or running there
     std::uint32_t waiting = 0;            // there
     std::uint32_t limit = 0;              // of its order
@@ -80,6 +82,8 @@ class depot {
   // The answer: `got` batches up to `last`. True: that was all, whatever was counted.
   bool loaded(std::uint32_t slot, std::size_t got, std::int64_t last);
   void forget_stored(std::uint32_t slot) noexcept;
+  // So too, and what will be restored of it may be from any place.
+  void begin_anew(std::uint32_t slot) noexcept;
   // The store could not: nothing is ordered for a while.
   void load_failed(std::uint32_t slot, instant now);
   // The oldest that is stored is at most that old.

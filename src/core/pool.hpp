@@ -56,6 +56,8 @@ class pool {
   // facts.loaded. Fewer than its limit: that was all.
   void loaded(std::uint32_t lane, std::size_t got, std::int64_t last_place, instant now);
   void load_failed(std::uint32_t lane, instant now);   // it is ordered again later
+  // Its route is not this pool's any more: what is on disk of it counts here no longer.
+  void forget_lane(std::uint32_t lane, instant now);
   // One that was on disk only was cancelled or set aside.
   void unstored(std::uint32_t lane, std::uint64_t bytes, double units, instant now);
   // Of one on disk only, about.

@@ -58,6 +58,17 @@ void pool::loaded(std::uint32_t number, std::size_t got, std::int64_t last_place
   s.settle(now);
 }
 
+void pool::forget_lane(std::uint32_t number, instant now) {
+  state& s = *s_;
+  const std::uint32_t lane = s.depot.find(number);
+  if (lane == depot::none) return;
+  s.count_stored(lane, -1);
+  s.depot.begin_anew(lane);
+  s.count_stored(lane, 1);
+  s.depot.close(lane);
+  s.settle(now);
+}
+
 void pool::load_failed(std::uint32_t number, instant now) {
   const std::uint32_t lane = s_->depot.find(number);
   if (lane == depot::none) return;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "proxy/batch_ids.hpp"
+#include "store/batch_ids.hpp"
 #include "proxy/tenants.hpp"
 
 namespace weir::proxy {
@@ -46,48 +46,106 @@ backroom::backroom(store::engine& engine, unsigned loops, std::uint64_t tenant_s
 // --- the plan -----------------------------------------------------------------------------------
 
 void backroom::publish(plan_ptr p) {
+  std::vector<departure> gone;
   {
     const std::lock_guard held(lock_);
     plan_ = std::move(p);
+    ++restoring_;
+    gone = depart();
+  }
+  for (const departure& d : gone) {
+    for (const core::batch_id place : d.waiting) d.gate->cancel(place, now());
+    d.gate->with(now(), [&](core::pool& of, instant t) {
+      for (const std::uint32_t number : d.lanes) of.forget_lane(number, t);
+    });
   }
   engine_.lanes([this](store::outcome<std::vector<store::lane_state>> lanes) {
-    if (!lanes) return;   // closing; a disk that cannot be read shows at the next batch
-    for (const store::lane_state& lane : *lanes) restore(lane);
-    restored_.store(true, std::memory_order_relaxed);
+    std::unordered_map<std::uint32_t, in_memory> here;
+    {
+      const std::lock_guard held(lock_);
+      here = this->held();
+    }
+    if (lanes)   // else: closing; a disk that cannot be read shows at the next batch
+      for (const store::lane_state& l : *lanes) restore(l, here[l.lane]);
+    const std::lock_guard held(lock_);
+    --restoring_;
+    if (lanes) restored_.store(true, std::memory_order_relaxed);
   });
 }
 
-// Batches of this room are not yet in any pool: those of a route that is new, or was gone.
-void backroom::restore(const store::lane_state& lane) {
+// Under the lock: what waits of lanes whose route is not their pool's any more. What runs goes on.
+std::vector<backroom::departure> backroom::depart() {
+  std::vector<departure> all;
+  std::unordered_map<std::uint32_t, std::size_t> of_lane;
+  for (auto l = lanes_.begin(); l != lanes_.end();) {
+    const route_plan* const r = route_of(l->second.pool, l->second.route);
+    if (r && r->pool->gate == l->second.gate) {
+      ++l;
+      continue;
+    }
+    auto d = std::ranges::find(all, l->second.gate, &departure::gate);
+    if (d == all.end()) d = all.insert(d, {l->second.gate, {}, {}});
+    d->lanes.push_back(l->first);
+    of_lane[l->first] = static_cast<std::size_t>(d - all.begin());
+    l = lanes_.erase(l);
+  }
+  for (auto e = entries_.begin(); !all.empty() && e != entries_.end();) {
+    const auto gone = of_lane.find(e->second.what.lane);
+    const bool leaves = gone != of_lane.end() && !e->second.busy;
+    if (leaves) {
+      all[gone->second].waiting.push_back(e->second.place);
+      owners_.erase(e->second.what.id);
+    }
+    e = leaves ? entries_.erase(e) : std::next(e);
+  }
+  return all;
+}
+
+// Under the lock: what the pools have in memory, by lane.
+std::unordered_map<std::uint32_t, backroom::in_memory> backroom::held() const {
+  std::unordered_map<std::uint32_t, in_memory> all;
+  for (const auto& [owner, e] : entries_) {
+    in_memory& m = all[e.what.lane];
+    ++m.batches, m.bytes += e.what.body.size, m.units += e.what.cost;
+  }
+  return all;
+}
+
+// Batches that are not yet in any pool: those of a route that is new, was gone, or has moved.
+void backroom::restore(const store::lane_state& l, const in_memory& here) {
   std::shared_ptr<pool_gate> gate;
-  std::string route;
   {
     const std::lock_guard held(lock_);
-    if (stopped_ || lanes_.contains(lane.lane)) return;
-    const route_plan* const r = route_of(lane.pool, lane.route);
+    if (stopped_ || lanes_.contains(l.lane)) return;
+    const route_plan* const r = route_of(l.pool, l.route);
     if (!r) return;
-    lanes_.insert(lane.lane);
     gate = r->pool->gate;
+    lanes_.emplace(l.lane, lane{l.pool, l.route, gate});
   }
   gate->with(now(), [&](core::pool& p, instant t) {
     core::lane_facts f;
-    f.lane = lane.lane;
-    f.route = p.route(lane.route);
-    f.tenant = lane.tenant;
-    f.tenant_hash = tenant_hash(lane.tenant, tenant_seed_);
-    f.batches = lane.batches;
-    f.bytes = lane.bytes;
-    f.units = lane.cost;
-    f.oldest = since(lane.oldest);
+    f.lane = l.lane;
+    f.route = p.route(l.route);
+    f.tenant = l.tenant;
+    f.tenant_hash = tenant_hash(l.tenant, tenant_seed_);
+    f.batches = l.batches - std::min(l.batches, here.batches);
+    f.bytes = l.bytes - std::min(l.bytes, here.bytes);
+    f.units = std::max(0.0, l.cost - here.units);
+    f.oldest = since(l.oldest);
     p.restore_lane(f, t);
   });
 }
 
+// The pool that a route is given to now takes over what was accepted for the one before.
 const route_plan* backroom::route_of(std::string_view pool, std::string_view route) const {
   if (!plan_) return nullptr;
-  for (const route_plan& r : plan_->routes)
-    if (r.settings.name == route && r.pool->name == pool) return &r;
-  return nullptr;
+  const route_plan* elsewhere = nullptr;
+  for (const route_plan& r : plan_->routes) {
+    if (r.settings.name != route) continue;
+    if (r.pool->name == pool) return &r;
+    elsewhere = &r;
+  }
+  return elsewhere;
 }
 
 void backroom::stop() {
@@ -176,9 +234,9 @@ void backroom::admit(store::batch b, coming how, base::duration delay) {
     gate = r->pool->gate;
     facts = facts_of(b, *r, t);
     facts.owner = put(b, gate);
-    lanes_.insert(b.lane);
+    if (restoring_ == 0) lanes_.try_emplace(b.lane, lane{b.pool, b.route, gate});
   }
-  const auto label = hex_of(b.id);
+  const auto label = store::hex_of(b.id);
   facts.label = {label.data(), label.size()};
   facts.loaded = how == coming::loaded;
   facts.reserved = how == coming::reserved;
@@ -276,7 +334,22 @@ void backroom::settle(const settlement& s) {
 // Under the lock or not: the engine answers on its own thread.
 void backroom::give_up(const store::batch_id& id, bool tells) {
   engine_.give_up(id, "deadline", "its Weir-Deadline passed while it waited", wall_ms(), tells,
-                  [this, id, tells](store::outcome<void>) { given_up(id, tells); });
+                  [this, id, tells](store::outcome<void> done) {
+                    const bool later = !done && (done.error().what == store::trouble::full ||
+                                                 done.error().what == store::trouble::io);
+                    if (!later) return given_up(id, tells);
+                    const std::lock_guard held(lock_);
+                    overdue_.emplace_back(id, tells);
+                  });
+}
+
+void backroom::tick() {
+  std::vector<std::pair<store::batch_id, bool>> again;
+  {
+    const std::lock_guard held(lock_);
+    again.swap(overdue_);
+  }
+  for (const auto& [id, tells] : again) give_up(id, tells);
 }
 
 void backroom::waits_again(std::uint64_t owner, std::uint32_t tries) {

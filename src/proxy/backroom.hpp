@@ -52,8 +52,11 @@ class backroom {
   backroom(store::engine& engine, unsigned loops, std::uint64_t tenant_seed, outlets out);
 
   // From now on these routes and pools serve. Lanes of the store that none served so far are taken
-  // up. The control thread, at the start and after each reload.
+  // up, those whose route went, or went to another pool, leave theirs. The control thread, at the
+  // start and after each reload.
   void publish(plan_ptr p);
+  // What a failing disk kept from its end is ended now. The control thread, now and then.
+  void tick();
   // What waited in the store at the start is known to the pools.
   bool restored() const noexcept { return restored_.load(std::memory_order_relaxed); }
   // No batch begins an attempt any more; those under way go on.
@@ -112,6 +115,23 @@ class backroom {
     std::function<void()> told;
   };
 
+  // A lane of the store that a pool has in its books.
+  struct lane {
+    std::string pool, route;           // as the store has them
+    std::shared_ptr<pool_gate> gate;
+  };
+  struct in_memory {
+    std::uint64_t batches = 0, bytes = 0;
+    double units = 0;
+  };
+  struct departure {                   // from a pool
+    std::shared_ptr<pool_gate> gate;
+    std::vector<std::uint32_t> lanes;
+    std::vector<core::batch_id> waiting;
+  };
+
+  std::vector<departure> depart();
+  std::unordered_map<std::uint32_t, in_memory> held() const;
   const route_plan* route_of(std::string_view pool, std::string_view route) const;
   std::uint64_t put(const store::batch& b, const std::shared_ptr<pool_gate>& gate);
   bool take_out(std::uint64_t owner);   // true: it has a callback
@@ -124,7 +144,7 @@ class backroom {
   base::duration age_of(const store::batch& b, instant t);
   void loaded(const std::string& pool, const core::load_order& order,
               store::outcome<std::vector<store::batch>> got);
-  void restore(const store::lane_state& lane);
+  void restore(const store::lane_state& lane, const in_memory& here);
   void begin(std::uint64_t owner, entry& e, const core::grant& g);
 
   store::engine& engine_;
@@ -137,7 +157,9 @@ class backroom {
   std::unordered_map<store::batch_id, std::uint64_t, id_hash> owners_;
   std::unordered_set<store::batch_id, id_hash> returning_;   // put back, and in no pool yet
   std::unordered_multimap<store::batch_id, watcher, id_hash> watchers_;
-  std::unordered_set<std::uint32_t> lanes_;              // that a pool knows of
+  std::unordered_map<std::uint32_t, lane> lanes_;
+  unsigned restoring_ = 0;                               // publications whose lanes are being read
+  std::vector<std::pair<store::batch_id, bool>> overdue_;   // to be given up; has a callback
   base::duration lead_{};                                // of the steady clock over the wall's
   std::uint64_t next_ = 1;
   bool stopped_ = false;

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "proxy/batch_ids.hpp"
+#include "store/batch_ids.hpp"
 #include "telemetry/json_text.hpp"
 
 namespace weir::proxy {
@@ -71,7 +71,7 @@ std::optional<store::batch_state> parse_batch_state(std::string_view text) noexc
 }
 
 std::string accepted_json(const store::batch_id& id) {
-  const auto hex = hex_of(id);
+  const auto hex = store::hex_of(id);
   std::string out;
   {
     object o(out);
@@ -85,7 +85,7 @@ std::string batch_lines_json(std::span<const store::batch_line> lines, bool more
   std::string out = "{\"batches\":[";
   for (const store::batch_line& b : lines) {
     if (&b != lines.data()) out += ',';
-    const auto hex = hex_of(b.id);
+    const auto hex = store::hex_of(b.id);
     object o(out);
     o.text("id", view(hex)).text("state", name(b.state)).text("pool", b.pool);
     o.text("route", b.route).text("tenant", b.tenant).whole("attempts", b.attempts);
@@ -99,7 +99,7 @@ std::string batch_lines_json(std::span<const store::batch_line> lines, bool more
 
 std::string batch_json(const store::batch& b, std::span<const store::attempt_note> history,
                        const std::optional<core::queue_place>& place) {
-  const auto hex = hex_of(b.id);
+  const auto hex = store::hex_of(b.id);
   std::string out;
   {
     object o(out);

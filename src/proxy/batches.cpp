@@ -4,7 +4,7 @@
 
 #include "proxy/ask.hpp"
 #include "proxy/backroom.hpp"
-#include "proxy/batch_ids.hpp"
+#include "store/batch_ids.hpp"
 #include "proxy/batch_json.hpp"
 #include "proxy/own_answer.hpp"
 #include "proxy/session.hpp"
@@ -26,7 +26,7 @@ std::optional<address> parse_address(std::string_view path) {
   address a;
   a.result = path.ends_with(result_suffix);
   if (a.result) path.remove_suffix(result_suffix.size());
-  const auto id = parse_batch_id(path);
+  const auto id = store::parse_batch_id(path);
   if (!id) return std::nullopt;
   a.id = *id;
   return a;

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/durable_end.hpp"
 #include "proxy/ask.hpp"
 #include "proxy/attempt.hpp"
-#include "proxy/batch_ids.hpp"
+#include "store/batch_ids.hpp"
 
 namespace weir::proxy {
 namespace {
@@ -18,17 +19,12 @@ bool may_pass(const store::failure& f) noexcept {
   return f.what == store::trouble::full || f.what == store::trouble::io;
 }
 
-// The worker's answer says itself how the batch went.
-bool went_well(const stored_run& r) noexcept {
-  return r.end == core::attempt_end::succeeded && r.status < 400;
-}
-
 store::batch_state next_state(const stored_run& r, bool cut_off) noexcept {
-  using kind = core::verdict::kind;
-  if (cut_off || r.verdict.why == core::refusal::closing) return store::batch_state::queued;
-  if (r.verdict.what == kind::granted || r.verdict.what == kind::waiting)
-    return store::batch_state::queued;
-  return went_well(r) ? store::batch_state::succeeded : store::batch_state::failed;
+  switch (core::state_after({r.end, r.status, r.verdict, cut_off})) {
+    case core::durable_state::waits: return store::batch_state::queued;
+    case core::durable_state::succeeded: return store::batch_state::succeeded;
+    default: return store::batch_state::failed;
+  }
 }
 
 std::int64_t to_ms(base::duration d) noexcept {
@@ -233,7 +229,7 @@ void dispatcher::prepare(run& r, const store::batch& what) {
   x.method = what.method;
   x.target = what.target;
   x.tenant = what.tenant;
-  x.id = hex_of(what.id);
+  x.id = store::hex_of(what.id);
   x.has_key = true;
   x.is_head = what.method == "HEAD";
   x.request_head = what.fields;

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "proxy/ask.hpp"
-#include "proxy/batch_ids.hpp"
+#include "store/batch_ids.hpp"
 #include "proxy/own_answer.hpp"
 #include "proxy/session.hpp"
 #include "store/checksum.hpp"
@@ -65,7 +65,7 @@ net::task<void> answer_repeated(exchange& x, const store::key_record& known) {
     co_await answer_kept(x, known.answer, "Idempotent-Replayed: true\r\n", x.plan->durable);
     co_return;
   }
-  const auto id = hex_of(known.id);
+  const auto id = store::hex_of(known.id);
   co_await answer(x, fault::key_taken,
                   "the key belongs to the asynchronous batch /_weir/batches/" +
                       std::string(id.data(), id.size()) + "; its result is there",

@@ -6,7 +6,7 @@
 #include "http/forward.hpp"
 #include "proxy/ask.hpp"
 #include "proxy/backroom.hpp"
-#include "proxy/batch_ids.hpp"
+#include "store/batch_ids.hpp"
 #include "proxy/batch_json.hpp"
 #include "proxy/body_gatherer.hpp"
 #include "proxy/fingerprint.hpp"
@@ -110,7 +110,7 @@ void write_stored_head(exchange& x) {
 
 store::batch describe(exchange& x, const intake& read, store::payload body, bool has_body) {
   store::batch b;
-  b.id = *parse_batch_id(x.batch_id());
+  b.id = *store::parse_batch_id(x.batch_id());
   b.pool = x.route->pool->name;
   b.route = x.route_settings().name;
   b.tenant = x.tenant;
@@ -162,7 +162,7 @@ net::task<bool> wait_for_end(exchange& x, const end_watch& watch, base::duration
 }
 
 std::string location_lines(const exchange& x, const store::batch_id& id) {
-  const auto hex = hex_of(id);
+  const auto hex = store::hex_of(id);
   std::string lines = "Location: /_weir/batches/";
   lines.append(hex.data(), hex.size()).append("\r\n");
   if (x.prefers_async) lines.append("Preference-Applied: respond-async\r\n");
@@ -170,7 +170,7 @@ std::string location_lines(const exchange& x, const store::batch_id& id) {
 }
 
 net::task<void> answer_accepted(exchange& x, const store::batch_id& id) {
-  const auto hex = hex_of(id);
+  const auto hex = store::hex_of(id);
   std::string lines = location_lines(x, id).append("Weir-Batch-Id: ");
   lines.append(hex.data(), hex.size()).append("\r\n");
   return answer_json(x, 202, std::move(lines), accepted_json(id));

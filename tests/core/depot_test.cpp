@@ -118,11 +118,37 @@ TEST_CASE("a full window still has a place for a lane that has next to nothing i
   CHECK(b.d.waiting() == 2 * window);   // but not for any number of them
 }
 
-TEST_CASE("one from before the cursor goes into the pool, as no order would find it") {
+TEST_CASE("one from behind the cursor goes into the pool while it has room, else it is read") {
   bench b;
   b.fill(1, 100);
   CHECK(b.arrive(1, 5));
   CHECK_FALSE(b.arrive(1, 101));
+  while (b.d.waiting() < 2 * window) b.arrive(1, 9);
+  CHECK(b.d.waiting() == 2 * window);
+  CHECK_FALSE(b.arrive(1, 7));
+  CHECK_FALSE(b.arrive(1, 30));
+  b.serve(1, 2 * window);
+  const auto orders = b.orders();
+  REQUIRE(orders.size() == 1);
+  CHECK(orders[0].after == 6);
+}
+
+TEST_CASE("one that is put back while its lane is read is read by the next order") {
+  bench b;
+  b.fill(1, 300);
+  b.serve(1, window);
+  const auto first = b.orders();
+  REQUIRE(first.size() == 1);
+  for (std::int64_t n = 0; n < 3 * window; ++n) b.arrive(1, n % 60 + 1);   // some are kept on disk
+  const std::uint32_t slot = b.d.find(1);
+  const auto there = b.d.at(slot).stored;
+  CHECK(there > 200);
+  CHECK_FALSE(b.d.loaded(slot, 3, first[0].after + 3));   // few: but that was not all
+  CHECK(b.d.at(slot).stored == there);
+  b.serve(1, static_cast<int>(b.d.waiting()));
+  const auto next = b.orders();
+  REQUIRE(next.size() == 1);
+  CHECK(next[0].after < 60);
 }
 
 TEST_CASE("loads begin when the window is half empty, after the last one that was in the pool") {

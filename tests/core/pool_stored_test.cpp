@@ -71,6 +71,25 @@ TEST_CASE("lanes that were there at the start are loaded at once, and counted fr
   for (const auto& [place, r] : k.records[2]) CHECK_FALSE(r.queued);
 }
 
+TEST_CASE("a lane that is forgotten counts no more, and may be restored") {
+  durable_kit k(windowed(100));
+  REQUIRE(k.p.route("r") == 0);
+  k.restore(0, 1, 1000, 2);
+  k.load_all(0);
+  const auto in_pool = k.p.waiting();
+  k.p.forget_lane(1, at(1));
+  CHECK(k.view(1).stored == 0);
+  CHECK(k.view(1).waiting == in_pool);
+  CHECK(k.view(1).durable_batches == in_pool);
+  k.p.forget_lane(99, at(1));   // nobody knows it
+  k.p.restore_lane({.lane = 1, .route = 0, .tenant = "tenant-1", .tenant_hash = 1001,
+                    .batches = 1000 - in_pool, .bytes = 100, .units = 2, .oldest = 0s},
+                   at(2));
+  CHECK(k.view(2).waiting == 1000);
+  k.load_all(2);
+  CHECK(k.view(2).stored < 1000 - in_pool + 1);
+}
+
 TEST_CASE("a loaded batch that finds a free slot is granted it at once") {
   durable_kit k(windowed(4));
   k.restore(0, 1, 3);

@@ -227,3 +227,27 @@ TEST_CASE("lanes that the store cannot tell of, or tells of after stop, are left
   kit.engine.lane_calls[1](std::vector{lane_of(3)});
   CHECK(kit.open_in_books() == 0);
 }
+
+TEST_CASE("a batch that a failing disk kept from being given up is given up later") {
+  backroom_kit kit;
+  int told = 0;
+  store::batch b = backroom_kit::batch(1);
+  b.deadline = test::wall_now() - 60'000;
+  kit.room.when_ended(b.id, [&] { ++told; });
+  kit.arrive(b);
+  for (const auto why : {store::trouble::full, store::trouble::io}) {
+    REQUIRE(kit.engine.given_up.size() == 1);
+    const auto call = kit.engine.given_up.front();
+    kit.engine.given_up.pop_front();
+    call.told(store::failure{why, "the disk"});
+    CHECK(told == 0);
+    CHECK(kit.engine.given_up.empty());
+    kit.room.tick();
+  }
+  REQUIRE(kit.engine.given_up.size() == 1);
+  CHECK(kit.engine.given_up[0].which == b.id);
+  kit.engine.given_up[0].told({});
+  CHECK(told == 1);
+  kit.room.tick();
+  CHECK(kit.engine.given_up.size() == 1);
+}

@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
-#include "proxy/batch_ids.hpp"
+#include "store/batch_ids.hpp"
 
 namespace {
 
@@ -172,24 +172,24 @@ TEST_CASE("a list has a line for each batch, and says where the next page goes o
 // --- ids ----------------------------------------------------------------------------------------
 
 TEST_CASE("an id is 32 lower-case hexadecimal digits, and each batch has one address") {
-  const auto hex = proxy::hex_of(example().id);
+  const auto hex = store::hex_of(example().id);
   const std::string text(hex.data(), hex.size());
   CHECK(text == example_id);
-  CHECK(proxy::parse_batch_id(text) == example().id);
+  CHECK(store::parse_batch_id(text) == example().id);
   for (int byte = 0; byte < 256; ++byte) {
     store::batch_id id{};
     id[7] = static_cast<unsigned char>(byte);
-    const auto h = proxy::hex_of(id);
-    CHECK(proxy::parse_batch_id({h.data(), h.size()}) == id);
+    const auto h = store::hex_of(id);
+    CHECK(store::parse_batch_id({h.data(), h.size()}) == id);
   }
   std::string bad[] = {"", text.substr(1), text + "0", text + "/", " " + text.substr(1)};
-  for (const std::string& t : bad) CHECK_FALSE(proxy::parse_batch_id(t));
+  for (const std::string& t : bad) CHECK_FALSE(store::parse_batch_id(t));
   for (const char c : std::string("gGAF/:`@ \0\x80", 11)) {
     std::string one = text;
     one[31] = c;
-    CHECK_FALSE(proxy::parse_batch_id(one));
+    CHECK_FALSE(store::parse_batch_id(one));
     one = text;
     one[0] = c;
-    CHECK_FALSE(proxy::parse_batch_id(one));
+    CHECK_FALSE(store::parse_batch_id(one));
   }
 }

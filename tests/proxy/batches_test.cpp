@@ -13,7 +13,7 @@ using store::batch_state;
 using store::trouble;
 
 std::string address(const store::batch_id& id) {
-  const auto hex = proxy::hex_of(id);
+  const auto hex = store::hex_of(id);
   return "/_weir/batches/" + std::string(hex.data(), hex.size());
 }
 

@@ -292,7 +292,7 @@ TEST_CASE("a batch that is cancelled while its attempt is being opened is not se
   front.store().hold(store_call::open_attempt);
   const auto id = post_async(front);
   REQUIRE(eventually([&] { return front.store().held(store_call::open_attempt) == 1; }));
-  const auto hex = proxy::hex_of(id);
+  const auto hex = store::hex_of(id);
   const std::string at = "/_weir/batches/" + std::string(hex.data(), hex.size());
   CHECK(front.ask("DELETE " + at + " HTTP/1.1\r\nHost: a\r\n\r\n").status() == 200);
   front.store().release(store_call::open_attempt);
@@ -309,7 +309,7 @@ TEST_CASE("a batch that is cancelled while its end waits to be written stays can
   front.store().hold(store_call::end_attempt);
   const auto id = post_async(front);
   REQUIRE(eventually([&] { return front.store().held(store_call::end_attempt) == 1; }));
-  const auto hex = proxy::hex_of(id);
+  const auto hex = store::hex_of(id);
   const std::string at = "/_weir/batches/" + std::string(hex.data(), hex.size());
   CHECK(front.ask("DELETE " + at + " HTTP/1.1\r\nHost: a\r\n\r\n").status() == 200);
   front.store().release(store_call::end_attempt);
@@ -356,7 +356,7 @@ TEST_CASE("a cancelled batch whose end cannot be written does not hold a shutdow
   front.store().fail(store_call::end_attempt, trouble::io, 1'000'000);
   const auto id = post_async(front);
   REQUIRE(eventually([&] { return w.inner.asked == 1; }));
-  const auto hex = proxy::hex_of(id);
+  const auto hex = store::hex_of(id);
   const std::string at = "/_weir/batches/" + std::string(hex.data(), hex.size());
   CHECK(front.ask("DELETE " + at + " HTTP/1.1\r\nHost: a\r\n\r\n").status() == 200);
   REQUIRE(eventually([&] { return front.store().calls(store_call::end_attempt) >= 1; }));

@@ -9,7 +9,7 @@
 
 #include "../store/store_kit.hpp"
 #include "front_kit.hpp"
-#include "proxy/batch_ids.hpp"
+#include "store/batch_ids.hpp"
 
 namespace weir::test {
 
@@ -32,7 +32,7 @@ inline std::optional<store::batch_id> id_in(const http_message& answer) {
   const std::string at = answer.field("Location");
   constexpr std::string_view prefix = "/_weir/batches/";
   if (!at.starts_with(prefix)) return std::nullopt;
-  return proxy::parse_batch_id(std::string_view(at).substr(prefix.size()));
+  return store::parse_batch_id(std::string_view(at).substr(prefix.size()));
 }
 
 inline store::batch_id post_async(front_kit& front, std::string_view body = "rows",
@@ -68,7 +68,7 @@ inline bool becomes(front_kit& front, const store::batch_id& id, store::batch_st
 }
 
 inline http_message result_of(front_kit& front, const store::batch_id& id) {
-  const auto hex = proxy::hex_of(id);
+  const auto hex = store::hex_of(id);
   return front.ask(get("/_weir/batches/" + std::string(hex.data(), hex.size()) + "/result"));
 }
 

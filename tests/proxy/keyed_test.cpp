@@ -214,7 +214,7 @@ TEST_CASE("a client that waited for the first and then stalls within its body is
 TEST_CASE("a key of an asynchronous batch is refused with that batch's address") {
   front_kit front(durable());
   const auto id = post_async(front, "rows", key);
-  const auto hex = proxy::hex_of(id);
+  const auto hex = store::hex_of(id);
   const http_message got = front.ask(post("/load", "rows", key));
   CHECK(got.status() == 409);
   CHECK_THAT(got.body, Catch::Contains(std::string(hex.data(), hex.size())));

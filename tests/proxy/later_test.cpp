@@ -194,7 +194,7 @@ TEST_CASE("a batch that is cancelled while its client waits ends that wait") {
                                    "Idempotency-Key: k\r\n"));
   REQUIRE(eventually([&] { return front.store().calls(store_call::add) == 1; }));
   const auto id = post_async(front, "rows", "Idempotency-Key: k\r\n");   // to learn its address
-  const auto hex = proxy::hex_of(id);
+  const auto hex = store::hex_of(id);
   const std::string at = "/_weir/batches/" + std::string(hex.data(), hex.size());
   CHECK(front.ask("DELETE " + at + " HTTP/1.1\r\nHost: a\r\n\r\n").status() == 200);
   const http_message got = client.read();

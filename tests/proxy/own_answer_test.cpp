@@ -10,7 +10,7 @@ using namespace weir::test;
 using store::batch_state;
 
 std::string address(const store::batch_id& id) {
-  const auto hex = proxy::hex_of(id);
+  const auto hex = store::hex_of(id);
   return "/_weir/batches/" + std::string(hex.data(), hex.size());
 }
 

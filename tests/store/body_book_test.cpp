@@ -90,7 +90,7 @@ TEST_CASE("without a log all are in the database") {
   CHECK(*plain.move_some() == 0);
 }
 
-TEST_CASE("whatever comes and goes, what is there is whole, and the log does not grow without end") {
+TEST_CASE("whatever comes and goes, what is there is whole, and the log does not grow for ever") {
   kit k;
   std::mt19937 random(GENERATE(1u, 2u, 3u));
   std::map<std::int64_t, std::string> there;

@@ -144,7 +144,7 @@ TEST_CASE("empty segments are kept for later, but not many") {
   CHECK(k.files() <= body_log::spare_max + 2);
 }
 
-TEST_CASE("it is wasteful when half of four segments or more has gone, and the emptiest goes first") {
+TEST_CASE("it is wasteful when half of four segments or more has gone: the emptiest goes first") {
   kit k;
   std::vector<log_place> all;
   for (int n = 0; n < 20; ++n) all.push_back(k.kept('x'));   // five, the last one open

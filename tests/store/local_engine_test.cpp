@@ -326,7 +326,7 @@ TEST_CASE("bodies of the log outlive a restart, and few that stay do not keep it
       CHECK(answer<batch>([&](auto t) { e->find(id_of(n), true, t); })->body.bytes == body(n));
 }
 
-TEST_CASE("a damaged body of the log is told when it is read, and an attempt sets its batch aside") {
+TEST_CASE("a damaged body of the log is told when it is read: an attempt sets its batch aside") {
   kit k;
   REQUIRE(k.add(batch_of(1, std::string(20000, 'x'))).has_value());
   REQUIRE(k.add(batch_of(2, std::string(20000, 'y'))).has_value());
