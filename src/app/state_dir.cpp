@@ -22,6 +22,13 @@ store::unix_ms in_ms(base::duration d) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
 }
 
+// In memory less is bearable than on a disk. 0: not limited.
+std::uint64_t keys_bytes(const config::settings& s) {
+  const std::uint64_t all = s.retention.keys_bytes, here = s.limits.keys_memory_bytes_max;
+  if (!s.state_dir.empty() || here == 0) return all;
+  return all == 0 ? here : std::min(all, here);
+}
+
 // Made on the schedule, and whole: its note is written last.
 bool is_copy(const std::filesystem::path& folder) {
   const std::string name = folder.filename().string();
@@ -39,6 +46,7 @@ base::result<std::unique_ptr<state_dir>, std::string> state_dir::open(
   store::local_settings wanted;
   wanted.folder = s.state_dir;
   wanted.now = wall_ms();
+  wanted.keys_bytes = keys_bytes(s);
   auto opened = store::local_engine::open(wanted);
   if (!opened) return "state_dir " + s.state_dir + ": " + opened.error().detail;
   return std::unique_ptr<state_dir>(
@@ -69,7 +77,7 @@ state_dir::~state_dir() { engine_.reset(); }
 
 void state_dir::publish(proxy::plan_ptr plan, const config::settings& s) {
   keep_ = {in_ms(s.retention.results), s.retention.results_bytes,
-           in_ms(s.retention.dead_letters), in_ms(s.retention.keys)};
+           in_ms(s.retention.dead_letters), in_ms(s.retention.keys), keys_bytes(s)};
   if (backup_ != s.backup) next_copy_ = base::never;
   backup_ = s.backup;
   if (room_) room_->publish(std::move(plan));

@@ -83,6 +83,7 @@ struct limits {
   std::uint64_t trailer_bytes_max = 4 * 1024;
   std::uint64_t linger_bytes_max = 1 << 20;  // read and thrown away after an early final answer
   duration linger_timeout = 2s;
+  std::uint64_t keys_memory_bytes_max = 256ull << 20;   // of keys, without state_dir
   std::uint64_t inline_bytes_max = 128 * 1024;   // of a durable body without a file of its own
   std::uint64_t result_bytes_max = 1ull << 30;   // of a durable batch's answer
   std::uint64_t relay_buffer_bytes = 64 * 1024;  // per direction while a body moves
@@ -213,6 +214,7 @@ struct retention {
   std::uint64_t results_bytes = 10ull << 30;
   duration dead_letters = 30 * 24h;
   duration keys = 24h;
+  std::uint64_t keys_bytes = 10ull << 30;
   bool operator==(const retention&) const = default;
 };
 

@@ -69,6 +69,10 @@ const section& limits_section() {
           leaf<&T::linger_timeout>("linger_timeout", span(0s, 1min),
                                    "How long those bytes are waited for.",
                                    "The connection is closed."),
+          leaf<&T::keys_memory_bytes_max>(
+              "keys_memory_bytes_max", bytes(0, 1 * tib),
+              "Idempotency-Keys and their answers, which are in memory without `state_dir`.",
+              "The oldest keys are free again."),
           leaf<&T::inline_bytes_max>(
               "inline_bytes_max", bytes(0, 16 * mib),
               "An asynchronous batch's body that the store keeps among others; longer ones get a "
@@ -107,6 +111,9 @@ const section& retention_section() {
           leaf<&T::keys>("keys", span(1s, 3650 * 24h),
                          "The answer to a request with an Idempotency-Key.",
                          "The key is free again."),
+          leaf<&T::keys_bytes>("keys_bytes", bytes(0, 1024 * tib),
+                               "Keys and such answers, all together.",
+                               "The oldest keys are free again."),
       },
       {}};
   return s;

@@ -42,6 +42,7 @@ outcome<std::unique_ptr<books>> books::open(const std::string& path, unix_ms now
   opened->watch_log();
   if (auto begun = opened->begin(); !begun) return begun.error();
   if (auto ready = opened->batches.take_up(now); !ready) return ready.error();
+  if (auto ready = opened->keys.read(); !ready) return ready.error();
   if (auto committed = opened->commit(); !committed) return committed.error();
   return opened;
 }
@@ -66,6 +67,7 @@ outcome<void> books::mend(std::uint64_t& gaps) {
   if (auto ready = prepare_schema(db_); !ready) return ready;
   watch_log();
   if (!found) return found.error();
+  if (auto read = keys.read(); !read) return read;
   return batches.read_anew();
 }
 
@@ -151,6 +153,7 @@ outcome<swept> books::sweep(const retention& keep, unix_ms now, std::size_t most
                             spool_numbers& files) {
   saw(now);
   files.clear();
+  keys.limit(keep.keys_bytes);
   const auto gone = batches.sweep(keep, now, most, files);
   if (!gone) return gone.error();
   if (keep.keys == 0) return swept{*gone, 0};

@@ -1,5 +1,6 @@
 #include "store/key_book.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "store/checksum.hpp"
@@ -14,6 +15,11 @@ std::uint32_t sum_of_key(const key_claim& key, unix_ms created, const batch_id* 
   s.bytes(raw(key.scope)).bytes(raw(key.fingerprint)).number(static_cast<std::uint64_t>(created));
   s.text(id ? raw(*id) : std::string_view());
   return s.number(r.status).text(r.worker).text(r.fields).text(r.body.bytes).value();
+}
+
+// With the row and its entries in two indexes.
+std::uint64_t size_of(const response& r) noexcept {
+  return 256 + r.worker.size() + r.fields.size() + r.body.bytes.size();
 }
 
 response answer_at(const statement::use& u) {
@@ -40,9 +46,13 @@ void key_book::mark(const digest& scope, bool runs) {
   if (was != runs) undo_.emplace_back(scope, was);
 }
 
-void key_book::committed() { undo_.clear(); }
+void key_book::committed() {
+  undo_.clear();
+  committed_bytes_ = bytes_, committed_forgotten_ = forgotten_;
+}
 
 void key_book::rolled_back() {
+  bytes_ = committed_bytes_, forgotten_ = committed_forgotten_;
   for (auto u = undo_.rbegin(); u != undo_.rend(); ++u) {
     if (u->second) running_.insert(u->first);
     else running_.erase(u->first);
@@ -50,13 +60,46 @@ void key_book::rolled_back() {
   undo_.clear();
 }
 
+outcome<void> key_book::read() {
+  const auto all = db_.number("SELECT sum(size) FROM keys INDEXED BY keys_by_age");
+  if (!all) return all.error();
+  bytes_ = committed_bytes_ = static_cast<std::uint64_t>(std::max<std::int64_t>(0, *all));
+  return {};
+}
+
+// Of a DELETE that returns sizes: how many went.
+outcome<std::size_t> key_book::remove(statement::use& u) {
+  for (std::size_t gone = 0;; ++gone) {
+    const auto got = u.next();
+    if (!got) return got.error();
+    if (*got == step::done) return gone;
+    bytes_ -= std::min(bytes_, static_cast<std::uint64_t>(u.number_at(0)));
+  }
+}
+
+outcome<void> key_book::make_room(std::uint64_t bytes) {
+  while (bytes_max_ != 0 && bytes_ > 0 && bytes_ + bytes > bytes_max_) {
+    const auto s = db_.kept("DELETE FROM keys WHERE number = (SELECT number FROM keys INDEXED BY "
+                            "keys_by_age ORDER BY created LIMIT 1) RETURNING size");
+    if (!s) return s.error();
+    auto u = (*s)->begin();
+    const auto gone = remove(u);
+    if (!gone) return gone.error();
+    if (*gone == 0) bytes_ = 0;   // there are none: it was added up wrongly
+    forgotten_ += *gone;
+  }
+  return {};
+}
+
 outcome<void> key_book::set_aside(std::int64_t number, unix_ms now) {
   const auto noted = db_.kept("INSERT INTO damaged(found, what) VALUES(?, 'an idempotency key')");
   if (!noted) return noted.error();
   if (auto done = (*noted)->begin().number(now).run(); !done) return done;
-  const auto gone = db_.kept("DELETE FROM keys WHERE number = ?");
+  const auto gone = db_.kept("DELETE FROM keys WHERE number = ? RETURNING size");
   if (!gone) return gone.error();
-  return (*gone)->begin().number(number).run();
+  auto u = (*gone)->begin();
+  const auto removed = remove(u.number(number));
+  return removed ? outcome<void>() : removed.error();
 }
 
 // Fresh: there is no record (any more).
@@ -98,14 +141,25 @@ outcome<key_record> key_book::claim(const digest& scope, unix_ms now) {
 
 outcome<void> key_book::insert(const key_claim& key, unix_ms now, const batch_id* id,
                                const response& answer) {
-  const auto s = db_.kept("INSERT OR REPLACE INTO keys(scope, fingerprint, created, batch, status, "
-                          "worker, fields, body, sum) VALUES(?,?,?,?,?,?,?,?,?)");
+  const auto old = db_.kept("DELETE FROM keys WHERE scope = ? RETURNING size");
+  if (!old) return old.error();
+  {
+    auto u = (*old)->begin();
+    if (const auto gone = remove(u.key(key.scope)); !gone) return gone.error();
+  }
+  const std::uint64_t size = size_of(answer);
+  if (auto room = make_room(size); !room) return room;
+  const auto s = db_.kept("INSERT INTO keys(scope, fingerprint, created, batch, status, worker, "
+                          "fields, body, sum, size) VALUES(?,?,?,?,?,?,?,?,?,?)");
   if (!s) return s.error();
   auto u = (*s)->begin();
   u.key(key.scope).key(key.fingerprint).number(now);
   id ? u.id(*id) : u.null();
   u.number(answer.status).text(answer.worker).text(answer.fields).blob(answer.body.bytes);
-  return u.number(sum_of_key(key, now, id, answer)).run();
+  u.number(sum_of_key(key, now, id, answer)).number(static_cast<std::int64_t>(size));
+  auto kept = u.run();
+  if (kept) bytes_ += size;
+  return kept;
 }
 
 outcome<void> key_book::settle(const key_claim& key, const response& answer, unix_ms now) {
@@ -135,12 +189,11 @@ outcome<void> key_book::bind(const key_claim& key, const batch_id& id, unix_ms n
 
 outcome<std::size_t> key_book::sweep(unix_ms before, std::size_t most) {
   const auto s = db_.kept("DELETE FROM keys WHERE number IN "
-                          "(SELECT number FROM keys WHERE created < ? ORDER BY created LIMIT ?)");
+                          "(SELECT number FROM keys WHERE created < ? ORDER BY created LIMIT ?) "
+                          "RETURNING size");
   if (!s) return s.error();
-  if (auto gone = (*s)->begin().number(before).number(static_cast<std::int64_t>(most)).run();
-      !gone)
-    return gone.error();
-  return static_cast<std::size_t>(db_.changes());
+  auto u = (*s)->begin();
+  return remove(u.number(before).number(static_cast<std::int64_t>(most)));
 }
 
 }  // namespace weir::store

@@ -16,6 +16,12 @@ class key_book {
  public:
   explicit key_book(database& db) : db_(db) {}
 
+  outcome<void> read();   // when a database was opened: how much there is
+  // What they may take together, 0: not limited. Beyond it the oldest are forgotten as others come.
+  void limit(std::uint64_t bytes_max) noexcept { bytes_max_ = bytes_max; }
+  std::uint64_t bytes() const noexcept { return bytes_; }
+  std::uint64_t forgotten() const noexcept { return forgotten_; }   // so, since it was opened
+
   void committed();
   void rolled_back();   // what was claimed, settled or released since the last commit never was
 
@@ -38,11 +44,16 @@ class key_book {
   outcome<void> insert(const key_claim& key, unix_ms now, const batch_id* id,
                        const response& answer);
   outcome<void> set_aside(std::int64_t number, unix_ms now);
+  outcome<std::size_t> remove(statement::use& u);
+  outcome<void> make_room(std::uint64_t bytes);
   void mark(const digest& scope, bool runs);
 
   database& db_;
   std::unordered_set<digest, hash> running_;
   std::vector<std::pair<digest, bool>> undo_;   // what was before, last change last
+  std::uint64_t bytes_max_ = 0;
+  std::uint64_t bytes_ = 0, committed_bytes_ = 0;
+  std::uint64_t forgotten_ = 0, committed_forgotten_ = 0;
 };
 
 }  // namespace weir::store

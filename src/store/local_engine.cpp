@@ -48,7 +48,7 @@ struct local_engine::state {
   folder_lock lock;
   std::unique_ptr<books> book;
   spool bodies;
-  std::atomic<std::uint64_t> damaged{0};
+  std::atomic<std::uint64_t> damaged{0}, keys_forgotten{0};
 
   // Of the store's thread.
   std::uint64_t last_pass = 0;               // pages of the log when one was asked for
@@ -81,6 +81,7 @@ void local_engine::state::remove(const spool_numbers& files) {
 // The other thread copies most of the log; what came meanwhile is short, and is copied here, so
 // that the log starts anew. While a reader holds it back, it is tried again as the log grows.
 void local_engine::state::keep_log_short() {
+  keys_forgotten.store(book->keys.forgotten(), std::memory_order_relaxed);
   if (!passes) return;
   const std::uint64_t pages = book->log_pages();
   if (pages < last_pass) last_pass = 0;
@@ -166,6 +167,7 @@ outcome<std::unique_ptr<local_engine::state>> local_engine::state::open(
   if (!book) return book.error();
   const auto highest = (*book)->batches.highest_spool();
   if (!highest) return highest.error();
+  (*book)->keys.limit(settings.keys_bytes);
   auto made = std::make_unique<state>(settings, std::move(*book), *highest + 1);
   if (settings.folder.empty()) return made;
   if (auto swept = sweep_spool(made->book->batches, made->bodies); !swept) return swept.error();
@@ -372,6 +374,10 @@ void local_engine::back_up(std::string folder, done<void> told) {
 
 spool& local_engine::bodies() noexcept { return state_->bodies; }
 std::uint64_t local_engine::damaged() const noexcept { return state_->damaged.load(); }
+std::uint64_t local_engine::keys_forgotten() const noexcept {
+  return state_->keys_forgotten.load(std::memory_order_relaxed);
+}
+
 std::uint64_t local_engine::commits() const noexcept { return state_->work.commits(); }
 
 }  // namespace weir::store

@@ -16,6 +16,7 @@ namespace weir::store {
 struct local_settings {
   std::string folder;              // state_dir; made if it is missing. Empty: all is in memory
   unix_ms now = 0;                 // when batches that a crash cut off are queued again
+  std::uint64_t keys_bytes = 0;    // until the first sweep() says; 0: not limited
   unsigned group_max = 4096;       // changes in one transaction
   unsigned sweep_max = 1000;       // batches and keys that one sweep() takes
   unsigned log_pages = 4096;       // of 16 KiB: from then on the log is copied into the database
@@ -62,6 +63,7 @@ class local_engine final : public engine {
   spool& bodies() noexcept;                   // of bodies that are too long for the database
   std::uint64_t damaged() const noexcept;     // records that were set aside since it was opened
   std::uint64_t commits() const noexcept;     // transactions so far
+  std::uint64_t keys_forgotten() const noexcept;   // for want of room (retention.keys_bytes)
 
  private:
   struct state;

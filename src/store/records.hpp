@@ -174,6 +174,7 @@ struct retention {
   std::uint64_t results_bytes = 0;    // bodies of ended batches and their answers, oldest go first
   unix_ms dead_letters = 0;           // milliseconds after it failed
   unix_ms keys = 0;
+  std::uint64_t keys_bytes = 0;       // of all keys and their answers, oldest go as others come
 };
 struct swept { std::uint64_t batches = 0, keys = 0; };
 

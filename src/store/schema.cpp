@@ -60,9 +60,10 @@ CREATE TABLE keys(
   created INTEGER NOT NULL,
   batch BLOB,                     -- the asynchronous one's id, or none and an answer:
   status INTEGER NOT NULL, worker TEXT NOT NULL, fields TEXT NOT NULL, body BLOB NOT NULL,
-  sum INTEGER NOT NULL            -- CRC-32 of all above but number
+  sum INTEGER NOT NULL,           -- CRC-32 of all above but number
+  size INTEGER NOT NULL           -- bytes, about
 );
-CREATE INDEX keys_by_age ON keys(created);
+CREATE INDEX keys_by_age ON keys(created, size);
 CREATE TABLE messages(
   name TEXT PRIMARY KEY, text TEXT NOT NULL, due INTEGER NOT NULL,
   sum INTEGER NOT NULL            -- CRC-32 of all above

@@ -43,7 +43,8 @@ const std::string shown = R"json({
     "results": "1d",
     "results_bytes": "10GiB",
     "dead_letters": "30d",
-    "keys": "1d"
+    "keys": "1d",
+    "keys_bytes": "10GiB"
   },
   "backup": {
     "dir": "./copies",
@@ -71,6 +72,7 @@ const std::string shown = R"json({
     "trailer_bytes_max": "4KiB",
     "linger_bytes_max": "1MiB",
     "linger_timeout": "2s",
+    "keys_memory_bytes_max": "256MiB",
     "inline_bytes_max": "128KiB",
     "result_bytes_max": "1GiB",
     "relay_buffer_bytes": "64KiB",

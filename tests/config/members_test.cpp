@@ -56,6 +56,7 @@ TEST_CASE("each limit arrives in its own member") {
                      "  trailer_bytes_max: 5KiB\n"
                      "  linger_bytes_max: 6KiB\n"
                      "  linger_timeout: 7s\n"
+                     "  keys_memory_bytes_max: 17MiB\n"
                      "  inline_bytes_max: 9KiB\n"
                      "  result_bytes_max: 10KiB\n"
                      "  relay_buffer_bytes: 8KiB\n"
@@ -72,6 +73,7 @@ TEST_CASE("each limit arrives in its own member") {
   CHECK(l.trailer_bytes_max == 5 * 1024);
   CHECK(l.linger_bytes_max == 6 * 1024);
   CHECK(l.linger_timeout == 7s);
+  CHECK(l.keys_memory_bytes_max == 17 << 20);
   CHECK(l.inline_bytes_max == 9 * 1024);
   CHECK(l.result_bytes_max == 10 * 1024);
   CHECK(l.relay_buffer_bytes == 8 * 1024);
@@ -98,9 +100,10 @@ TEST_CASE("access log and registration arrive in their members") {
 TEST_CASE("what is kept, for how long, and its copies arrive in their members") {
   const auto all = with_top(
       "state_dir: ./state\n"
-      "retention: {results: 11h, results_bytes: 12GiB, dead_letters: 13d, keys: 14m}\n"
+      "retention: {results: 11h, results_bytes: 12GiB, dead_letters: 13d, keys: 14m, "
+      "keys_bytes: 15GiB}\n"
       "backup: {dir: /var/backups/weir, interval: 15m, keep: 16}\n");
-  CHECK(all.retention == retention{11h, 12ull << 30, 13 * 24h, 14min});
+  CHECK(all.retention == retention{11h, 12ull << 30, 13 * 24h, 14min, 15ull << 30});
   REQUIRE(all.backup);
   CHECK(*all.backup == backup{"/var/backups/weir", 15min, 16});
   CHECK_FALSE(with_top("state_dir: ./state").backup);

@@ -207,7 +207,7 @@ TEST_CASE("mistakes in what is kept, for how long, and in its copies") {
             "2m or 1h, did you mean 24s"}},
           {"retention: {key: 24h}",
            {"1:13: unknown key `key` in retention, expected one of results, results_bytes, "
-            "dead_letters, keys, did you mean keys"}},
+            "dead_letters, keys, keys_bytes, did you mean keys"}},
           {"backup:", {"1:1: backup: nothing, expected keys and values"}},
           {"backup: {}", {"1:9: missing key `dir` in backup, expected a path"}},
           {"backup: {interval: 1h}", {"1:9: missing key `dir` in backup, expected a path"}},

@@ -163,3 +163,44 @@ TEST_CASE("old keys go, the oldest first, no more than asked") {
   CHECK(*k.b->keys.sweep(104, 3) == 0);
   CHECK(k.claim(4) == kind::finished);
 }
+
+TEST_CASE("beyond the limit the oldest keys are forgotten, and what they took is added up") {
+  kit k;
+  const auto settle = [&](unsigned n, std::size_t body) {
+    REQUIRE(k.claim(n) == kind::fresh);
+    const std::string text(body, 'x');
+    REQUIRE(k.b->keys.settle(key_of(n), answer_of(text), 100 + n).has_value());
+    k.b->keys.committed();
+  };
+  k.b->keys.limit(20'000);
+  for (unsigned n = 1; n <= 3; ++n) settle(n, 5'000);
+  const std::uint64_t three = k.b->keys.bytes();
+  CHECK((three > 15'000 && three < 20'000));
+  CHECK(k.b->keys.forgotten() == 0);
+  settle(4, 10'000);
+  CHECK(k.b->keys.forgotten() == 2);
+  CHECK(k.claim(1) == kind::fresh);
+  CHECK(k.claim(3) == kind::finished);
+  k.reopen();
+  CHECK(k.b->keys.bytes() > 13'000);
+  k.b->keys.limit(20'000);
+  settle(5, 30'000);   // more than all: it has the place for itself
+  CHECK((k.claim(3) == kind::fresh && k.claim(4) == kind::fresh && k.claim(5) == kind::finished));
+  REQUIRE(*k.b->keys.sweep(1000, 10) == 1);
+  CHECK(k.b->keys.bytes() == 0);
+}
+
+TEST_CASE("what a transaction that came to nothing took and forgot never was") {
+  kit k;
+  k.b->keys.limit(10'000);
+  REQUIRE(k.b->begin().has_value());
+  REQUIRE(k.b->keys.settle(key_of(1), answer_of(std::string(6'000, 'x')), 1).has_value());
+  REQUIRE(k.b->commit().has_value());
+  const std::uint64_t before = k.b->keys.bytes();
+  REQUIRE(k.b->begin().has_value());
+  REQUIRE(k.b->keys.settle(key_of(2), answer_of(std::string(6'000, 'y')), 2).has_value());
+  CHECK(k.b->keys.forgotten() == 1);
+  k.b->roll_back();
+  CHECK((k.b->keys.forgotten() == 0 && k.b->keys.bytes() == before));
+  CHECK(k.claim(1) == kind::finished);
+}
