@@ -188,6 +188,8 @@ void state_dir::collect(telemetry::sink& out) const {
   const char* const keys = room_ ? "retention.keys_bytes" : "limits.keys_memory_bytes_max";
   out.counter(limit_hits, {{"limit", keys}}, static_cast<double>(engine_->keys_forgotten()));
   if (!room_) return;
+  out.counter(limit_hits, {{"limit", "limits.disk_reserve_bytes"}},
+              static_cast<double>(engine_->short_of_room()));
   const auto stored = [&](store::batch_state s, std::uint64_t n) {
     out.gauge(stored_batches, {{"state", std::string(proxy::name(s))}}, static_cast<double>(n));
   };

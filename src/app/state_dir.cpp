@@ -47,6 +47,7 @@ base::result<std::unique_ptr<state_dir>, std::string> state_dir::open(
   wanted.folder = s.state_dir;
   wanted.now = wall_ms();
   wanted.keys_bytes = keys_bytes(s);
+  wanted.reserve_bytes = s.limits.disk_reserve_bytes;
   auto opened = store::local_engine::open(wanted);
   if (!opened) return "state_dir " + s.state_dir + ": " + opened.error().detail;
   return std::unique_ptr<state_dir>(
@@ -89,6 +90,7 @@ void state_dir::tick(base::instant now) {
     if (room_) room_->tick();
     sweep();
     count();
+    tell_troubles();
   }
   copy_on_schedule(now);
 }
@@ -103,6 +105,20 @@ void state_dir::sweep() {
     telemetry::log(telemetry::level::warning, "retention could not be carried out",
                    {{"detail", done.error().detail}});
   }));
+}
+
+// One line for all of an interval: a disk that fails, fails often.
+void state_dir::tell_troubles() {
+  const auto had = engine_->take_troubles();
+  if (had.count > 0)
+    telemetry::log(telemetry::level::error, "the store in state_dir failed",
+                   {{"times", std::to_string(had.count)}, {"last", had.last}});
+  const std::uint64_t damaged = engine_->damaged();
+  if (damaged == damaged_told_) return;
+  telemetry::log(telemetry::level::error, "records of the store are damaged and were set aside",
+                 {{"records", std::to_string(damaged - damaged_told_)},
+                  {"see", "weir batches ls --state damaged"}});
+  damaged_told_ = damaged;
 }
 
 void state_dir::count() {

@@ -62,6 +62,7 @@ class state_dir {
             bool on_disk, app::front& f, net::offload& files, std::function<void()> callback_due);
   void sweep();
   void count();
+  void tell_troubles();
   void copy_on_schedule(base::instant now);
   void remove_old_copies(const std::string& dir, std::size_t keep);
   struct bulk;
@@ -88,6 +89,7 @@ class state_dir {
   store::store_counts counts_;          // as of the last look
   std::int64_t last_copy_unix_ms_ = 0;
   std::uint64_t copies_failed_ = 0;
+  std::uint64_t damaged_told_ = 0;
 };
 
 }  // namespace weir::app

@@ -84,6 +84,7 @@ struct limits {
   std::uint64_t linger_bytes_max = 1 << 20;  // read and thrown away after an early final answer
   duration linger_timeout = 2s;
   std::uint64_t keys_memory_bytes_max = 256ull << 20;   // of keys, without state_dir
+  std::uint64_t disk_reserve_bytes = 128ull << 20;      // free in state_dir, for what is there
   std::uint64_t inline_bytes_max = 128 * 1024;   // of a durable body without a file of its own
   std::uint64_t result_bytes_max = 1ull << 30;   // of a durable batch's answer
   std::uint64_t relay_buffer_bytes = 64 * 1024;  // per direction while a body moves

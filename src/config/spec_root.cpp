@@ -53,8 +53,7 @@ const section& limits_section() {
               "Further bodies are kept in files."),
           leaf<&T::replay_disk_bytes_max>(
               "replay_disk_bytes_max", bytes(0, 1024 * tib),
-              "Bytes of all bodies together that are kept in files of `replay_dir`; 0 keeps none "
-              "there.",
+              "Bytes of all bodies together that are kept in files of `replay_dir`; 0: none.",
               "The batch goes on, without the promise of a retry after bytes were sent."),
           leaf<&T::chunk_line_bytes_max>("chunk_line_bytes_max", bytes(16, 64 * kib),
                                          "A chunk's size line with its extensions.",
@@ -73,10 +72,13 @@ const section& limits_section() {
               "keys_memory_bytes_max", bytes(0, 1 * tib),
               "Idempotency-Keys and their answers, which are in memory without `state_dir`.",
               "The oldest keys are free again."),
+          needs_restart(leaf<&T::disk_reserve_bytes>(
+              "disk_reserve_bytes", bytes(0, 1 * tib),
+              "Room on the disk of `state_dir` that new batches leave; of a small disk a tenth.",
+              "507 with Retry-After.")),
           leaf<&T::inline_bytes_max>(
               "inline_bytes_max", bytes(0, 16 * mib),
-              "An asynchronous batch's body that the store keeps among others; longer ones get a "
-              "file each."),
+              "An asynchronous batch's body that shares the store's files; longer ones have own."),
           leaf<&T::result_bytes_max>("result_bytes_max", bytes(0, 1 * tib),
                                      "An asynchronous batch's result.",
                                      "The batch succeeds, its result is not kept."),

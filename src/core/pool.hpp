@@ -48,7 +48,7 @@ class pool {
   // A batch's way: reserve_durable, its record is written, admit with facts.reserved. From then on
   // the pool counts it until it leaves: refused, done, failed, cancelled, evicted or unstored.
   // admit, loaded, load_failed and unstored are called on one thread, in the store's order.
-  refusal reserve_durable(std::uint64_t bytes, instant now);
+  refusal reserve_durable(std::uint64_t bytes, instant now, instant deadline = base::never);
   void release_durable(std::uint64_t bytes);   // its record was not written after all
   // At the start, before anything is admitted.
   void restore_lane(const lane_facts& lane, instant now);

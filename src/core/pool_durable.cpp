@@ -24,8 +24,9 @@ bool was_spent(attempt_end end) noexcept {
 
 // --- the pool's calls ---------------------------------------------------------------------------
 
-refusal pool::reserve_durable(std::uint64_t bytes, instant) {
+refusal pool::reserve_durable(std::uint64_t bytes, instant now, instant deadline) {
   state& s = *s_;
+  if (deadline <= now) return refusal::deadline;
   if (s.closed || s.winding_down) return refusal::closing;
   return s.depot.reserve(bytes, s.settings.durable);
 }

@@ -335,9 +335,7 @@ void backroom::settle(const settlement& s) {
 void backroom::give_up(const store::batch_id& id, bool tells) {
   engine_.give_up(id, "deadline", "its Weir-Deadline passed while it waited", wall_ms(), tells,
                   [this, id, tells](store::outcome<void> done) {
-                    const bool later = !done && (done.error().what == store::trouble::full ||
-                                                 done.error().what == store::trouble::io);
-                    if (!later) return given_up(id, tells);
+                    if (done || !store::may_pass(done.error())) return given_up(id, tells);
                     const std::lock_guard held(lock_);
                     overdue_.emplace_back(id, tells);
                   });
@@ -352,25 +350,31 @@ void backroom::tick() {
   for (const auto& [id, tells] : again) give_up(id, tells);
 }
 
-void backroom::waits_again(std::uint64_t owner, std::uint32_t tries) {
+void backroom::waits_again(const run_order& o) {
   std::shared_ptr<pool_gate> gate;
   core::batch_id place;
   {
     const std::lock_guard held(lock_);
-    const auto e = entries_.find(owner);
+    const auto e = entries_.find(o.owner);
     if (e == entries_.end()) return;
     e->second.busy = false;
-    e->second.what.tries = tries;
-    if (!stopped_) {
-      if (e->second.held) begin(owner, e->second, *std::exchange(e->second.held, std::nullopt));
+    e->second.what.tries = o.tries;
+    const route_plan* const r = route_of(e->second.what.pool, e->second.what.route);
+    const bool stays = r && r->pool->gate == e->second.gate;
+    if (!stopped_ && stays) {
+      if (e->second.held)
+        begin(o.owner, e->second, *std::exchange(e->second.held, std::nullopt));
       return;
     }
     gate = e->second.gate;
     place = e->second.place;
-    owners_.erase(e->second.what.id);
-    entries_.erase(e);
+    if (stopped_) {
+      owners_.erase(e->second.what.id);
+      entries_.erase(e);
+    }
   }
   gate->cancel(place, now());
+  move(o, {});   // its route was given to another pool meanwhile
 }
 
 void backroom::ended(std::uint64_t owner, const store::batch_id& id) {
@@ -383,6 +387,12 @@ void backroom::given_up(const store::batch_id& id, bool tells) {
 }
 
 void backroom::put_back(const run_order& o, base::duration delay) {
+  o.gate->cancel(o.grant.batch, now());
+  move(o, delay);
+}
+
+// Out of the pool that it has left, and into that of its route as it is now.
+void backroom::move(const run_order& o, base::duration delay) {
   store::batch again;
   {
     const std::lock_guard held(lock_);
@@ -394,7 +404,6 @@ void backroom::put_back(const run_order& o, base::duration delay) {
     entries_.erase(e);
     returning_.insert(again.id);
   }
-  o.gate->cancel(o.grant.batch, now());
   // By way of the engine's thread, on which all admissions are; a store that fails knows less of
   // the batch than is known here.
   engine_.find(again.id, false, [this, again, delay](store::outcome<store::batch> b) {

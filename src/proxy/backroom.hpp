@@ -70,7 +70,7 @@ class backroom {
   void load(const std::string& pool, const core::load_order& order);
 
   // The runner's: its attempt's end is durable, and the batch waits again, or has ended.
-  void waits_again(std::uint64_t owner, std::uint32_t tries);
+  void waits_again(const run_order& o);
   void ended(std::uint64_t owner, const store::batch_id& id);
   // The attempt could not begin: the batch goes back to the pool, to be tried after `delay`.
   void put_back(const run_order& o, base::duration delay);
@@ -145,6 +145,7 @@ class backroom {
   void loaded(const std::string& pool, const core::load_order& order,
               store::outcome<std::vector<store::batch>> got);
   void restore(const store::lane_state& lane, const in_memory& here);
+  void move(const run_order& o, base::duration delay);
   void begin(std::uint64_t owner, entry& e, const core::grant& g);
 
   store::engine& engine_;

@@ -70,12 +70,12 @@ std::optional<store::batch_state> parse_batch_state(std::string_view text) noexc
   return std::nullopt;
 }
 
-std::string accepted_json(const store::batch_id& id) {
+std::string accepted_json(const store::batch_id& id, store::batch_state state) {
   const auto hex = store::hex_of(id);
   std::string out;
   {
     object o(out);
-    o.text("id", view(hex)).text("state", "queued");
+    o.text("id", view(hex)).text("state", name(state));
     o.text("location", std::string("/_weir/batches/").append(view(hex)));
   }
   return out += '\n';

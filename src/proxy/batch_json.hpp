@@ -18,7 +18,7 @@ std::string_view name(store::batch_state s) noexcept;
 std::optional<store::batch_state> parse_batch_state(std::string_view name) noexcept;
 
 // Of a 202.
-std::string accepted_json(const store::batch_id& id);
+std::string accepted_json(const store::batch_id& id, store::batch_state state);
 
 // {"id","state","pool","route","tenant","attempts",…,"position","eta_seconds","history":[…]};
 // `place` while it waits.

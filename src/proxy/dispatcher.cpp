@@ -15,10 +15,6 @@ using namespace std::chrono_literals;
 
 constexpr base::duration store_pause = 1s;   // before the store is asked again after it failed
 
-bool may_pass(const store::failure& f) noexcept {
-  return f.what == store::trouble::full || f.what == store::trouble::io;
-}
-
 store::batch_state next_state(const stored_run& r, bool cut_off) noexcept {
   switch (core::state_after({r.end, r.status, r.verdict, cut_off})) {
     case core::durable_state::waits: return store::batch_state::queued;
@@ -119,8 +115,9 @@ net::task<bool> dispatcher::attempt_until_over(run& r) {
     }
     if (!at_once) {
       const bool waits = r.kept.verdict.what == core::verdict::kind::waiting;
-      if (waits) r.tools->room.waits_again(r.order.owner, r.order.tries);
-      co_return !waits;
+      if (waits) r.tools->room.waits_again(r.order);
+      else r.tools->room.put_back(r.order, {});   // its pool was closed: a reload, or weir ends
+      co_return false;
     }
     r.order.grant = next;
   }
@@ -132,7 +129,8 @@ net::task<bool> dispatcher::open(run& r, store::batch& what) {
   r.route = route_of(*r.plan, r.order);
   const target_ptr to = r.route ? r.route->pool->links->target(r.order.grant.worker) : nullptr;
   if (r.stopped != fault::none || !to) {
-    const bool later = r.stopped == fault::none && r.route;   // the worker was just removed
+    // The worker, or the route, was just removed: it goes where its route is now.
+    const bool later = r.stopped == fault::none;
     later ? r.tools->room.put_back(r.order, {}) : r.tools->room.leave(r.order);
     co_return false;
   }
@@ -153,7 +151,7 @@ net::task<bool> dispatcher::open(run& r, store::batch& what) {
 
 // Cancelled, damaged or dropped meanwhile: nobody has to run it. A store that fails is asked again.
 void dispatcher::refuse_opening(run& r, const store::failure& why) {
-  if (may_pass(why)) return r.tools->room.put_back(r.order, store_pause);
+  if (store::may_pass(why)) return r.tools->room.put_back(r.order, store_pause);
   r.tools->room.leave(r.order);
 }
 
@@ -172,7 +170,7 @@ net::task<bool> dispatcher::open_body(run& r, const store::batch& what,
     co_return true;
   }
   const store::failure why = opened.error();
-  if (may_pass(why)) co_await postpone(r, worker, why);
+  if (store::may_pass(why)) co_await postpone(r, worker, why);
   else co_await condemn(r, !what.callback.empty(), why);
   co_return false;
 }
@@ -198,7 +196,7 @@ net::task<void> dispatcher::condemn(run& r, bool tells, store::failure why) {
                             std::move(told));
   };
   const auto given_up = co_await ask<void>(hall_.loop, start);
-  if (!given_up && may_pass(given_up.error()))
+  if (!given_up && store::may_pass(given_up.error()))
     co_return r.tools->room.put_back(r.order, store_pause);
   r.tools->room.leave(r.order);
   r.tools->room.given_up(r.order.id, tells && given_up);
@@ -283,7 +281,7 @@ net::task<bool> dispatcher::write_down(run& r, store::finished_attempt how) {
     };
     const auto written = co_await ask<void>(hall_.loop, start);
     if (written) co_return true;
-    if (!may_pass(written.error()) || r.stopped == fault::closing) co_return false;
+    if (!store::may_pass(written.error()) || r.stopped == fault::closing) co_return false;
     co_await pause(r, store_pause);
   }
 }

@@ -33,9 +33,10 @@ class reservation {
                [this](core::pool& p, instant) { p.release_durable(bytes_); });
   }
 
-  core::refusal take(std::uint64_t bytes, instant now) {
-    const core::refusal why =
-        gate_.with(now, [&](core::pool& p, instant t) { return p.reserve_durable(bytes, t); });
+  core::refusal take(std::uint64_t bytes, instant now, instant deadline) {
+    const core::refusal why = gate_.with(now, [&](core::pool& p, instant t) {
+      return p.reserve_durable(bytes, t, deadline);
+    });
     held_ = why == core::refusal::none;
     bytes_ = bytes;
     return why;
@@ -169,16 +170,18 @@ std::string location_lines(const exchange& x, const store::batch_id& id) {
   return lines;
 }
 
-net::task<void> answer_accepted(exchange& x, const store::batch_id& id) {
+net::task<void> answer_accepted(exchange& x, const store::batch_id& id,
+                                store::batch_state state = store::batch_state::queued) {
   const auto hex = store::hex_of(id);
   std::string lines = location_lines(x, id).append("Weir-Batch-Id: ");
   lines.append(hex.data(), hex.size()).append("\r\n");
-  return answer_json(x, 202, std::move(lines), accepted_json(id));
+  return answer_json(x, 202, std::move(lines), accepted_json(id, state));
 }
 
 // What a synchronous client would have got; its lines have the batch's id already.
 net::task<void> answer_ended(exchange& x, const store::batch_id& id) {
   durable_tools& tools = *x.plan->durable;
+  const auto hex = store::hex_of(id);
   auto start = [&](store::done<store::response> told) {
     tools.engine.response_of(id, std::move(told));
   };
@@ -192,14 +195,46 @@ net::task<void> answer_ended(exchange& x, const store::batch_id& id) {
     co_return;
   }
   co_await answer(x, fault::retries_exhausted,
-                  "the batch has ended without an answer to relay; see " +
-                      std::string("/_weir/batches/").append(x.batch_id()),
+                  "the batch has ended without an answer to relay; see /_weir/batches/" +
+                      std::string(hex.data(), hex.size()),
                   {});
+}
+
+// Its key has a batch already: what became of that one.
+net::task<void> answer_known(exchange& x, const store::batch_id& id,
+                             std::optional<base::duration> wait) {
+  durable_tools& tools = *x.plan->durable;
+  const end_watch watch(x, id);
+  auto start = [&](store::done<store::batch> told) {
+    tools.engine.find(id, false, std::move(told));
+  };
+  const auto b = co_await ask<store::batch>(x.in.loop, start);
+  if (!b && b.error().what == store::trouble::not_found) {
+    co_await answer(x, fault::result_gone,
+                    "the batch of this Idempotency-Key has ended and is no longer kept "
+                    "(retention.results, or it was dropped); to run it again use a new key",
+                    {});
+    co_return;
+  }
+  if (!b && b.error().what != store::trouble::damaged) {
+    const fault what = fault_of_store(b.error());
+    co_await answer(x, what, why_not_stored(what), disk_retry_after);
+    co_return;
+  }
+  store::batch_state state = b ? b->state : store::batch_state::damaged;
+  bool ended = !store::is_open(state);
+  if (!ended && wait) ended = co_await wait_for_end(x, watch, *wait);
+  if (ended && wait) {
+    co_await answer_ended(x, id);
+    co_return;
+  }
+  co_await answer_accepted(x, id, state);
 }
 
 std::string why_no_room(core::refusal why, const exchange& x) {
   const std::string pool = "pool '" + x.route->pool->name + "'";
   if (why == core::refusal::closing) return "weir is shutting down; send it to another instance";
+  if (why == core::refusal::deadline) return "its Weir-Deadline has passed already";
   return pool + " has as many asynchronous batches as queue.durable." +
          (why == core::refusal::queue_full ? "max_batches" : "max_bytes") +
          " allows; send it again after Retry-After";
@@ -213,8 +248,9 @@ net::task<bool> refuse_room(exchange& x, core::refusal why) {
   co_return false;
 }
 
-net::task<bool> find_room(exchange& x, reservation& room, std::uint64_t bytes) {
-  const core::refusal why = room.take(bytes, x.in.loop.now());
+net::task<bool> find_room(exchange& x, reservation& room, std::uint64_t bytes,
+                          instant deadline) {
+  const core::refusal why = room.take(bytes, x.in.loop.now(), deadline);
   if (why == core::refusal::none) return net::task<bool>::ready(true);
   return refuse_room(x, why);
 }
@@ -250,7 +286,7 @@ net::task<void> take_for_later(exchange& x, intake& read) {
   const bool announced = x.upload.kind == http::body_kind::length;
   const bool has_body = x.upload.kind != http::body_kind::none;
   if (announced) {
-    const bool fits = co_await find_room(x, room, x.upload.left);
+    const bool fits = co_await find_room(x, room, x.upload.left, read.deadline);
     if (!fits) co_return;
   }
   write_stored_head(x);
@@ -260,7 +296,7 @@ net::task<void> take_for_later(exchange& x, intake& read) {
   std::optional<store::payload> whole = co_await gather(x, print, body);
   if (!whole) co_return;
   if (!announced) {
-    const bool fits = co_await find_room(x, room, whole->size);
+    const bool fits = co_await find_room(x, room, whole->size, read.deadline);
     if (!fits) {
       forget_body(tools, whole->spool);
       co_return;
@@ -282,7 +318,8 @@ net::task<void> take_for_later(exchange& x, intake& read) {
     co_return;
   }
   if (stored->known) {
-    co_await answer_accepted(x, stored->id);
+    watch.reset();
+    co_await answer_known(x, stored->id, read.wait);
     co_return;
   }
   room.used();

@@ -115,6 +115,8 @@ outcome<void> copy_database(database& from, const copy_order& order, const std::
     if (auto set = to->run("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"); !set)
       return set;
     if (auto copied = copy_pages(from, *to, order); !copied) return copied;
+    // The pages say that the database has a log: it is not to get one.
+    if (auto set = to->run("PRAGMA journal_mode = OFF"); !set) return set;
     if (auto taken = take_in_bodies(*to, order); !taken) return taken;
   }
   return sync_file(path);
@@ -225,10 +227,19 @@ outcome<void> each_spooled(database& db,
   }
 }
 
-outcome<void> copy_store(const copy_order& order) {
-  const auto vacant = is_vacant(order.to);
-  if (!vacant) return vacant.error();
-  if (!*vacant) return failure{trouble::conflict, "the folder " + order.to + " is not empty"};
+namespace {
+
+// A folder that holds nothing but what a copy is made of; it goes if it was not there before.
+void remove_part_of_copy(const std::string& folder, bool there_before) {
+  std::error_code ignored;
+  const std::string database = folder + "/" + database_file;
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"})
+    fs::remove(database + suffix, ignored);
+  fs::remove_all(folder + "/" + spool_folder, ignored);
+  if (!there_before) fs::remove(folder, ignored);
+}
+
+outcome<void> make_copy(const copy_order& order) {
   if (auto made = make_folder(order.to + "/" + spool_folder); !made) return made;
   auto db = database::open(order.from + "/" + database_file, order.vfs);
   if (!db) return db.error();
@@ -247,6 +258,26 @@ outcome<void> copy_store(const copy_order& order) {
   note.counts.bytes += fs::file_size(copy, unknown_size);
   if (auto synced = sync_folders(order); !synced) return synced;
   return write_note(order.to, note);
+}
+
+}  // namespace
+
+outcome<void> copy_store(const copy_order& order) {
+  std::error_code unknown;
+  if (order.to.empty()) return failure{trouble::conflict, "no folder was named"};
+  const fs::path within = fs::weakly_canonical(order.to, unknown)
+                              .lexically_relative(fs::weakly_canonical(order.from, unknown));
+  if (!within.empty() && *within.begin() != "..")
+    return failure{trouble::conflict, "the folder " + order.to + " is in state_dir itself"};
+  const bool there_before = fs::exists(order.to, unknown);
+  if (there_before && !fs::is_directory(order.to, unknown))
+    return failure{trouble::conflict, order.to + " is not a folder"};
+  const auto vacant = is_vacant(order.to);
+  if (!vacant) return vacant.error();
+  if (!*vacant) return failure{trouble::conflict, "the folder " + order.to + " is not empty"};
+  auto made = make_copy(order);
+  if (!made) remove_part_of_copy(order.to, there_before);
+  return made;
 }
 
 }  // namespace weir::store

@@ -43,21 +43,25 @@ outcome<std::string> read_body(const file& from, const log_place& place) {
 outcome<void> body_log::open() {
   if (auto made = make_folder(folder_); !made) return made;
   std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(folder_, failed))
-    if (const auto n = number_of(entry.path().filename().string())) segments_[*n];
+  for (const auto& entry : fs::directory_iterator(folder_, failed)) {
+    const auto n = number_of(entry.path().filename().string());
+    std::error_code unknown;
+    if (n && *n < UINT32_MAX) next_ = std::max(next_, *n + 1);
+    if (n && entry.is_regular_file(unknown)) segments_[*n];
+  }
   if (failed) return failure{trouble::io, "reading " + folder_ + ": " + failed.message()};
-  if (!segments_.empty()) next_ = segments_.rbegin()->first + 1;
   return {};
 }
 
 void body_log::recount() {
+  std::erase_if(segments_, [](const auto& s) { return s.second.missing; });
   for (auto& [number, s] : segments_) s = {};
 }
 
 void body_log::found(std::uint64_t number, std::uint64_t live_bytes, std::uint64_t end) {
-  const auto known = segments_.find(number);
-  if (known == segments_.end()) return;   // its file is missing: told when a body is read
-  known->second.live = live_bytes, known->second.end = end;
+  const bool missing = !segments_.contains(number);   // told when one of its bodies is read
+  segments_[number] = {live_bytes, end, missing, missing};
+  next_ = std::max(next_, number + 1);                // or its records would name another's bodies
 }
 
 // --- writing ------------------------------------------------------------------------------------
@@ -88,7 +92,7 @@ bool body_log::written_now(std::uint64_t number) const {
 outcome<void> body_log::continue_or_take() {
   std::uint64_t best = 0;
   for (const auto& [number, s] : segments_) {
-    if (held_ || written_now(number)) continue;
+    if (held_ || s.missing || written_now(number)) continue;
     if (s.live == 0) return use(number, 0, false);
     if (s.end != 0 && s.end <= segment_bytes_ / 2) best = number;
   }
@@ -156,7 +160,7 @@ void body_log::committed() {
   committed_at_ = at_;
   if (!emptied) return;
   thinner_ = true;
-  drop_spares();
+  drop_spares(spare_max);
 }
 
 void body_log::rolled_back() {
@@ -166,12 +170,14 @@ void body_log::rolled_back() {
 
 // --- what became empty --------------------------------------------------------------------------
 
-void body_log::drop_spares() {
+void body_log::give_back() { drop_spares(0); }
+
+void body_log::drop_spares(std::size_t most) {
   if (held_) return;
   std::size_t spare = 0;
   for (auto s = segments_.begin(); s != segments_.end();) {
     const bool empty = s->second.live == 0 && s->first != open_;
-    const bool goes = empty && ++spare > spare_max;
+    const bool goes = empty && (s->second.missing || ++spare > most);
     if (goes && s->first == read_number_) reading_ = file(), read_number_ = 0;
     if (goes) (void)remove_file(segment_path(folder_, s->first));   // else the next start finds it
     s = goes ? segments_.erase(s) : std::next(s);
@@ -180,7 +186,7 @@ void body_log::drop_spares() {
 
 void body_log::release() {
   held_ = false, thinner_ = true;
-  drop_spares();
+  drop_spares(spare_max);
 }
 
 // Not before four are in use: a few segments are no waste worth the work.

@@ -54,19 +54,22 @@ class body_log {
   std::optional<std::uint64_t> wasteful();
   void keep_as_it_is(std::uint64_t number);  // its bodies cannot be moved
   std::uint64_t bytes() const noexcept { return segments_.size() * segment_bytes_; }
+  // The disk is short of room: empty segments go, all of them.
+  void give_back();
 
  private:
   struct segment {
     std::uint64_t live = 0;   // bytes of bodies, each rounded up to blocks
     std::uint64_t end = 0;    // behind the last of them, as found
-    bool stuck = false;
+    bool stuck = false;       // its bodies cannot be moved
+    bool missing = false;     // its file was not there at the start: nothing is written to it
   };
   outcome<void> turn();
   outcome<void> continue_or_take();
   outcome<void> use(std::uint64_t number, std::uint64_t from, bool fresh);
   outcome<void> put(std::string_view body);
   bool written_now(std::uint64_t number) const;
-  void drop_spares();
+  void drop_spares(std::size_t most);
 
   const std::string folder_;
   const std::uint64_t segment_bytes_;

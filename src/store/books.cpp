@@ -91,8 +91,24 @@ void books::roll_back() {
   (void)batches.rolled_back();   // lanes that cannot be read are read as they are met
 }
 
+outcome<void> books::check_room() {
+  if (!log_ || reserve_ == 0) return {};
+  const std::string folder = std::filesystem::path(path_).parent_path().string();
+  std::error_code unknown;
+  const auto has_room = [&] {
+    const auto disk = std::filesystem::space(folder, unknown);
+    return unknown || disk.available >= std::min<std::uint64_t>(reserve_, disk.capacity / 10);
+  };
+  if (has_room()) return {};
+  log_->give_back();
+  if (has_room()) return {};
+  ++short_of_room_;
+  return failure{trouble::full, "what is free on the disk is kept for batches that are here"};
+}
+
 outcome<added> books::add(const batch& b, const std::optional<key_claim>& key) {
   saw(b.created);
+  if (auto room = check_room(); !room) return room.error();
   if (!key) return batches.add(b);
   const auto bound = keys.batch_of(*key, b.created);
   if (!bound) return bound.error();
@@ -113,8 +129,19 @@ outcome<books::tried> books::open_attempt(const batch_id& id, std::string_view w
   auto opened = batches.open_attempt(id, worker, now);
   if (opened) return tried{std::move(*opened), {}};
   if (opened.error().what != trouble::damaged) return opened.error();
-  if (auto aside = batches.set_aside(id, opened.error().detail, now); !aside) return aside.error();
+  if (auto aside = aside_with_message(id, opened.error().detail, now); !aside)
+    return aside.error();
   return tried{{}, opened.error()};
+}
+
+// What the record says of a callback is read as it is: at worst nobody is told.
+outcome<void> books::aside_with_message(const batch_id& id, std::string_view why, unix_ms now) {
+  const auto found = batches.where(id);
+  if (!found) return found.error();
+  const auto tells = batches.has_callback(found->seq);
+  if (!tells) return tells.error();
+  if (auto aside = batches.set_aside(id, why, now); !aside || !*tells) return aside;
+  return leave_message(id, now);
 }
 
 outcome<void> books::leave_message(const batch_id& id, unix_ms now) {

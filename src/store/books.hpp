@@ -28,6 +28,10 @@ class books {
   outcome<void> commit();
   void roll_back();
 
+  // New batches leave so much of the disk free, or a tenth of it when that is less: what is there
+  // needs room to come to its end. 0: no reserve.
+  void reserve(std::uint64_t bytes) noexcept { reserve_ = bytes; }
+  std::uint64_t short_of_room() const noexcept { return short_of_room_; }
   // With a key: `known` when it has a batch already, else both are added.
   outcome<added> add(const batch& b, const std::optional<key_claim>& key);
   // At most `most` batches and as many keys; `files`: of the batches that went.
@@ -65,9 +69,12 @@ class books {
   books(database db, std::unique_ptr<body_log> log);
   outcome<void> leave_message(const batch_id& id, unix_ms now);
   void watch_log();
+  outcome<void> check_room();
+  outcome<void> aside_with_message(const batch_id& id, std::string_view why, unix_ms now);
   std::string path_;
   const char* vfs_ = nullptr;
   std::uint64_t log_pages_ = 0;
+  std::uint64_t reserve_ = 0, short_of_room_ = 0;
   unix_ms latest_ = 0;   // of all times that were handed in
 };
 

@@ -74,14 +74,20 @@ bool groups::together(std::vector<job_ptr>& group) {
   return good;
 }
 
+// Tells of it; true: the database's pages are not what was written.
+bool groups::failed(const failure& f) const {
+  if (hooks_.failed && breaks_group(f)) hooks_.failed(f);
+  return f.malformed;
+}
+
 // Tries it; true: it failed because pages of the database are not what was written.
 bool groups::alone(job& one) {
   if (const auto begun = books_.begin(); !begun) {
     one.fail(begun.error());
-    return begun.error().malformed;
+    return failed(begun.error());
   }
   if (const failure* const why = one.run(books_)) {
-    const bool bad = why->malformed;
+    const bool bad = failed(*why);
     books_.roll_back();
     return bad;
   }
@@ -90,7 +96,7 @@ bool groups::alone(job& one) {
   if (committed) return false;
   books_.roll_back();
   one.fail(committed.error());
-  return committed.error().malformed;
+  return failed(committed.error());
 }
 
 }  // namespace weir::store

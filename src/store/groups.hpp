@@ -50,6 +50,7 @@ class groups {
   struct hooks {
     std::function<void()> after;   // each group, when it was told
     std::function<bool()> mend;    // the database, which a job found malformed; true: try again
+    std::function<void(const failure&)> failed = {};   // a job, by no fault of its asker
   };
   groups(books& of, unsigned most, hooks h) : books_(of), most_(most), hooks_(std::move(h)) {}
   ~groups();                                   // does what was asked so far, then ends
@@ -64,6 +65,7 @@ class groups {
   std::vector<job_ptr> take();
   bool together(std::vector<job_ptr>& group);
   bool alone(job& one);
+  bool failed(const failure& f) const;
 
   books& books_;
   const unsigned most_;

@@ -337,6 +337,15 @@ outcome<void> ledger::set_aside(std::int64_t seq, std::string_view why, unix_ms 
     of = u.id_at(0);
   }
   totals_.reset();
+  const auto last = db_.kept("SELECT max(number) FROM attempts WHERE seq = ?");
+  if (!last) return last.error();
+  attempt_note reason{1, "", now, now, "damaged", std::string(why)};
+  {
+    auto u = (*last)->begin();
+    if (const auto got = u.number(seq).next(); !got) return got.error();
+    reason.number = static_cast<std::uint32_t>(u.number_at(0)) + 1;
+  }
+  if (auto done = note(seq, reason); !done) return done;
   const auto s = db_.kept("UPDATE batches SET open = 0, state = 5, attempts = 0, tries = 0, "
                           "not_before = 0, changed = ?, state_sum = ?, kept = 0 WHERE seq = ?");
   if (!s) return s.error();

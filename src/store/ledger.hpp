@@ -54,6 +54,7 @@ class ledger {
 
   // --- reads -------------------------------------------------------------------------------------
   outcome<added> where(const batch_id& id);
+  outcome<bool> has_callback(std::int64_t seq);
   outcome<batch> find(const batch_id& id, bool with_body);
   outcome<response> response_of(const batch_id& id);
   outcome<std::vector<attempt_note>> attempts_of(const batch_id& id);

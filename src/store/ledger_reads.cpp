@@ -31,6 +31,15 @@ outcome<added> ledger::where(const batch_id& id) {
   return added{u.number_at(0), static_cast<std::uint32_t>(u.number_at(1)), id, false};
 }
 
+outcome<bool> ledger::has_callback(std::int64_t seq) {
+  const auto s = db_.kept("SELECT 1 FROM batches WHERE seq = ? AND callback != ''");
+  if (!s) return s.error();
+  auto u = (*s)->begin();
+  const auto got = u.number(seq).next();
+  if (!got) return got.error();
+  return *got == step::row;
+}
+
 outcome<batch> ledger::find(const batch_id& id, bool with_body) {
   static const std::string sql =
       std::string("SELECT ") + batch_columns + " FROM batches WHERE seq = ?";

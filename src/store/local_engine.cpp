@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -27,7 +28,8 @@ struct local_engine::state {
         book(std::move(b)),
         bodies(s.folder + "/" + spool_folder, next_spool),
         work(*book, s.group_max, {[this] { keep_log_short(), keep_log_dense(); },
-                                   [this] { return mend(); }}) {}
+                                   [this] { return mend(); },
+                                   [this](const failure& f) { note(f); }}) {}
   ~state();
   static outcome<std::unique_ptr<state>> open(const local_settings& settings,
                                               const std::string& path);
@@ -40,6 +42,7 @@ struct local_engine::state {
   void remove(const spool_numbers& files);
   void keep_log_short();
   void keep_log_dense();
+  void note(const failure& f);
   bool mend();
   void begin_copy(std::string folder, done<void> told);
   void end_copy();
@@ -48,7 +51,10 @@ struct local_engine::state {
   folder_lock lock;
   std::unique_ptr<books> book;
   spool bodies;
-  std::atomic<std::uint64_t> damaged{0}, keys_forgotten{0};
+  std::atomic<std::uint64_t> damaged{0}, keys_forgotten{0}, short_of_room{0};
+
+  std::mutex troubles_lock;
+  troubles had;
 
   // Of the store's thread.
   std::uint64_t last_pass = 0;               // pages of the log when one was asked for
@@ -63,6 +69,12 @@ struct local_engine::state {
   std::thread copier;
   groups work;                               // last: it ends first
 };
+
+void local_engine::state::note(const failure& f) {
+  const std::lock_guard held(troubles_lock);
+  ++had.count;
+  had.last = f.detail;
+}
 
 // The copy asks for its end to be told: it goes before the store's thread does.
 local_engine::state::~state() {
@@ -82,6 +94,7 @@ void local_engine::state::remove(const spool_numbers& files) {
 // that the log starts anew. While a reader holds it back, it is tried again as the log grows.
 void local_engine::state::keep_log_short() {
   keys_forgotten.store(book->keys.forgotten(), std::memory_order_relaxed);
+  short_of_room.store(book->short_of_room(), std::memory_order_relaxed);
   if (!passes) return;
   const std::uint64_t pages = book->log_pages();
   if (pages < last_pass) last_pass = 0;
@@ -168,6 +181,7 @@ outcome<std::unique_ptr<local_engine::state>> local_engine::state::open(
   const auto highest = (*book)->batches.highest_spool();
   if (!highest) return highest.error();
   (*book)->keys.limit(settings.keys_bytes);
+  (*book)->reserve(settings.reserve_bytes);
   auto made = std::make_unique<state>(settings, std::move(*book), *highest + 1);
   if (settings.folder.empty()) return made;
   if (auto swept = sweep_spool(made->book->batches, made->bodies); !swept) return swept.error();
@@ -374,6 +388,15 @@ void local_engine::back_up(std::string folder, done<void> told) {
 
 spool& local_engine::bodies() noexcept { return state_->bodies; }
 std::uint64_t local_engine::damaged() const noexcept { return state_->damaged.load(); }
+local_engine::troubles local_engine::take_troubles() {
+  const std::lock_guard held(state_->troubles_lock);
+  return std::exchange(state_->had, {});
+}
+
+std::uint64_t local_engine::short_of_room() const noexcept {
+  return state_->short_of_room.load(std::memory_order_relaxed);
+}
+
 std::uint64_t local_engine::keys_forgotten() const noexcept {
   return state_->keys_forgotten.load(std::memory_order_relaxed);
 }

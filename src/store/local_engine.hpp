@@ -16,6 +16,7 @@ namespace weir::store {
 struct local_settings {
   std::string folder;              // state_dir; made if it is missing. Empty: all is in memory
   unix_ms now = 0;                 // when batches that a crash cut off are queued again
+  std::uint64_t reserve_bytes = 0; // free on the disk that new batches leave; a tenth of it at most
   std::uint64_t keys_bytes = 0;    // until the first sweep() says; 0: not limited
   unsigned group_max = 4096;       // changes in one transaction
   unsigned sweep_max = 1000;       // batches and keys that one sweep() takes
@@ -64,6 +65,13 @@ class local_engine final : public engine {
   std::uint64_t damaged() const noexcept;     // records that were set aside since it was opened
   std::uint64_t commits() const noexcept;     // transactions so far
   std::uint64_t keys_forgotten() const noexcept;   // for want of room (retention.keys_bytes)
+  std::uint64_t short_of_room() const noexcept;    // batches refused for the reserve's sake
+  // Of the disk or the database, since the last call: how often, and the last one's reason.
+  struct troubles {
+    std::uint64_t count = 0;
+    std::string last;
+  };
+  troubles take_troubles();
 
  private:
   struct state;

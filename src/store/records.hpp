@@ -76,6 +76,11 @@ struct failure {
   bool malformed = false;   // damaged: not a record but the database around it
 };
 
+// The disk is full or fails now: asked again later, it may be done.
+inline bool may_pass(const failure& f) noexcept {
+  return f.what == trouble::full || f.what == trouble::io;
+}
+
 template <class T>
 using outcome = base::result<T, failure>;
 

@@ -73,6 +73,7 @@ const std::string shown = R"json({
     "linger_bytes_max": "1MiB",
     "linger_timeout": "2s",
     "keys_memory_bytes_max": "256MiB",
+    "disk_reserve_bytes": "128MiB",
     "inline_bytes_max": "128KiB",
     "result_bytes_max": "1GiB",
     "relay_buffer_bytes": "64KiB",

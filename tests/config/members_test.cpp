@@ -57,6 +57,7 @@ TEST_CASE("each limit arrives in its own member") {
                      "  linger_bytes_max: 6KiB\n"
                      "  linger_timeout: 7s\n"
                      "  keys_memory_bytes_max: 17MiB\n"
+                     "  disk_reserve_bytes: 18MiB\n"
                      "  inline_bytes_max: 9KiB\n"
                      "  result_bytes_max: 10KiB\n"
                      "  relay_buffer_bytes: 8KiB\n"
@@ -74,6 +75,7 @@ TEST_CASE("each limit arrives in its own member") {
   CHECK(l.linger_bytes_max == 6 * 1024);
   CHECK(l.linger_timeout == 7s);
   CHECK(l.keys_memory_bytes_max == 17 << 20);
+  CHECK(l.disk_reserve_bytes == 18 << 20);
   CHECK(l.inline_bytes_max == 9 * 1024);
   CHECK(l.result_bytes_max == 10 * 1024);
   CHECK(l.relay_buffer_bytes == 8 * 1024);

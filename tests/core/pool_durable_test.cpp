@@ -110,6 +110,14 @@ TEST_CASE("room is reserved before a record is written, and given back by whatev
   }
 }
 
+TEST_CASE("no room is given to a batch whose deadline has passed") {
+  durable_kit k;
+  CHECK(k.p.reserve_durable(1, at(5), at(5)) == refusal::deadline);
+  CHECK(k.p.reserve_durable(1, at(5), at(4)) == refusal::deadline);
+  CHECK(k.view(5).durable_batches == 0);
+  CHECK(k.p.reserve_durable(1, at(5), at(6)) == refusal::none);
+}
+
 TEST_CASE("one that was put back into the queue counts although nobody reserved room for it") {
   durable_kit k;
   const auto a = k.offer(0, {.durable = true, .lane = 3, .place = 7, .stored_bytes = 50});

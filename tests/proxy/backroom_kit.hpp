@@ -246,6 +246,11 @@ struct backroom_kit {
     r.then = gate->finish(r.order.grant.batch, report, now());
     r.at = stage::over;
   }
+  static proxy::run_order with_tries(const run& r) {
+    proxy::run_order o = r.order;
+    o.tries = r.then.tries;
+    return o;
+  }
   // Granted again in the same breath.
   static void again(run& r) {
     r.order.grant = r.then.grant, r.order.tries = r.then.tries;
@@ -254,7 +259,7 @@ struct backroom_kit {
   void written(const run& r) {
     --open_now[r.order.id];
     if (r.then.what == core::verdict::kind::waiting)
-      room.waits_again(r.order.owner, r.then.tries);
+      room.waits_again(with_tries(r));
     else
       room.ended(r.order.owner, r.order.id);
   }

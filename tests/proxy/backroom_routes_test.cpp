@@ -95,6 +95,30 @@ TEST_CASE("a batch that arrives while lanes are read does not keep the others of
   CHECK(kit.begun >= 1);
 }
 
+TEST_CASE("a batch whose route is given to another pool while it runs goes on there") {
+  backroom_kit kit, other;                    // two pools; the first one's room is used
+  answer_lanes(kit, {});
+  kit.arrive(1);
+  REQUIRE(kit.begun == 1);
+  auto plan = other.plan_with({"orders"});
+  plan->pools[0].name = "others";
+  kit.room.publish(plan);
+  answer_lanes(kit, {lane_of(1)});
+  kit.step();
+  kit.step(core::attempt_end::stale_connection);
+  while (!kit.runs.empty() && kit.runs[0].then.what == core::verdict::kind::granted) {
+    kit.step(), kit.step();
+    kit.step(core::attempt_end::stale_connection);
+  }
+  kit.step();                                 // it waits again: in the other pool
+  REQUIRE(kit.engine.finds.size() == 1);
+  kit.find_all();
+  CHECK(kit.open_in_books() == 0);
+  CHECK(other.open_in_books() == 1);
+  REQUIRE(kit.runs.size() == 1);
+  CHECK(kit.runs[0].order.gate == other.gate);
+}
+
 TEST_CASE("a reload that changes nothing of a route leaves its batches where they are") {
   backroom_kit kit;
   taken_slot slot(kit);

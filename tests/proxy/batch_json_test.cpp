@@ -145,7 +145,7 @@ TEST_CASE("numbers at their borders are numbers still") {
 }
 
 TEST_CASE("a 202 says where the batch is") {
-  const auto o = parsed(proxy::accepted_json(example().id));
+  const auto o = parsed(proxy::accepted_json(example().id, store::batch_state::queued));
   CHECK(o.size() == 3);
   CHECK(o.at("id") == example_id);
   CHECK(o.at("state") == "queued");

@@ -108,6 +108,30 @@ TEST_CASE("a copy is only made into an empty folder, and only of what is on a di
         trouble::conflict);
 }
 
+TEST_CASE("a copy that fails leaves nothing behind, and the next one is made") {
+  kit k;
+  k.fill();
+  const bool there = GENERATE(false, true);
+  if (there) fs::create_directory(k.folder.path("copy"));
+  {
+    const test::failing_files faults(4, ENOSPC);
+    CHECK(k.back_up(k.folder.path("copy")).error().what == trouble::full);
+  }
+  CHECK(fs::exists(k.folder.path("copy")) == there);
+  if (there) CHECK(fs::is_empty(k.folder.path("copy")));
+  CHECK(k.back_up(k.folder.path("copy")).has_value());
+}
+
+TEST_CASE("a copy has a place of its own") {
+  kit k;
+  k.folder.write("file", "x");
+  for (const char* to : {"", "state", "state/spool/x", "file"}) {
+    INFO(to);
+    const auto path = *to ? k.folder.path(to) : std::string();
+    CHECK(k.back_up(path).error().what == trouble::conflict);
+  }
+}
+
 TEST_CASE("commits go on while a copy is made, which is of one moment, and its files stay") {
   kit k;
   for (unsigned n = 0; n < 300; ++n) {

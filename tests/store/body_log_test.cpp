@@ -127,6 +127,45 @@ TEST_CASE("after a start writing goes on behind what the records name, where the
   k.check(b, 'b');
 }
 
+TEST_CASE("the number of a segment whose file is gone is not given again while records name it") {
+  kit k;
+  const log_place a = k.kept('a');
+  for (const char c : {'b', 'c', 'd'}) (void)k.kept(c);
+  const log_place lost = k.kept('e');
+  fs::remove(segment_path(k.folder.path("bodies"), lost.segment));
+  k.open();
+  k.log->found(a.segment, small, small);
+  k.log->found(lost.segment, 4 * log_block, 4 * log_block);
+  std::vector<log_place> later;
+  for (const char c : {'f', 'g', 'h', 'i', 'j'}) later.push_back(k.kept(c));
+  for (const log_place& at : later) CHECK(at.segment > lost.segment);
+  CHECK(k.log->read(lost).error().what == trouble::damaged);
+  k.drop(lost);
+  for (const char c : {'k', 'l', 'm', 'n'}) (void)k.kept(c);
+  for (std::size_t i = 0; i < later.size(); ++i) k.check(later[i], static_cast<char>('f' + i));
+}
+
+TEST_CASE("what lies in the folder and is no segment is left alone") {
+  kit k;
+  fs::create_directory(k.folder.path("bodies/7"));
+  k.folder.write("bodies/notes.txt", "x");
+  k.open();
+  for (char c = 'a'; c < 'a' + 9; ++c) k.check(k.kept(c), c);
+  CHECK(fs::is_directory(k.folder.path("bodies/7")));
+  CHECK(fs::exists(k.folder.path("bodies/notes.txt")));
+}
+
+TEST_CASE("a disk that is short of room gets all empty segments back") {
+  kit k;
+  std::vector<log_place> all;
+  for (int n = 0; n < 24; ++n) all.push_back(k.kept('x'));
+  for (std::size_t n = 4; n < all.size(); ++n) k.drop(all[n]);
+  CHECK(k.files() == 6);
+  k.log->give_back();
+  CHECK(k.files() == 2);   // the first, and the one that is open
+  k.check(all[0], 'x');
+}
+
 TEST_CASE("empty segments are kept for later, but not many") {
   kit k;
   std::vector<log_place> all;

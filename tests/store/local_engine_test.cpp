@@ -326,6 +326,27 @@ TEST_CASE("bodies of the log outlive a restart, and few that stay do not keep it
       CHECK(answer<batch>([&](auto t) { e->find(id_of(n), true, t); })->body.bytes == body(n));
 }
 
+TEST_CASE("new batches leave a reserve of the disk to those that are there") {
+  weir::test::scratch_folder folder;
+  local_settings s;
+  s.folder = folder.path("state");
+  auto e = std::move(*local_engine::open(s));
+  REQUIRE(answer<added>([&](auto t) { e->add(batch_of(1), {}, t); }).has_value());
+  e.reset();
+  s.reserve_bytes = ~std::uint64_t{0} >> 1;   // a tenth of the disk, then
+  const auto disk = std::filesystem::space(folder.path(""));
+  e = std::move(*local_engine::open(s));
+  const auto second = answer<added>([&](auto t) { e->add(batch_of(2), {}, t); });
+  if (disk.available > disk.capacity / 10) {
+    CHECK(second.has_value());
+  } else {
+    CHECK(second.error().what == trouble::full);
+    CHECK(e->short_of_room() == 1);
+    CHECK(e->take_troubles().count == 1);
+  }
+  CHECK(answer<opened_attempt>([&](auto t) { e->open_attempt(id_of(1), "w", 5, t); }).has_value());
+}
+
 TEST_CASE("a damaged body of the log is told when it is read: an attempt sets its batch aside") {
   kit k;
   REQUIRE(k.add(batch_of(1, std::string(20000, 'x'))).has_value());
@@ -338,5 +359,11 @@ TEST_CASE("a damaged body of the log is told when it is read: an attempt sets it
   k.open();
   CHECK(k.start(1).error().what == trouble::damaged);
   CHECK(k.engine->damaged() == 1);
+  const auto why = answer<std::vector<attempt_note>>(
+      [&](auto t) { k.engine->attempts_of(id_of(1), t); });
+  REQUIRE(why->size() == 1);
+  CHECK(why->front().outcome == "damaged");
+  const auto told = answer<message_page>([&](auto t) { k.engine->messages("callback/", t); });
+  CHECK(told->list.size() == 1);   // it has a callback
   CHECK(k.start(2)->what.body.bytes == std::string(20000, 'y'));
 }
