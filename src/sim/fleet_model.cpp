@@ -24,7 +24,9 @@ class planner {
   void add(const worker_group& g) {
     for (std::uint32_t i = 0; i < g.count; ++i) {
       worker_ = static_cast<std::uint32_t>(plan_.workers.size());
-      plan_.workers.push_back({g.name + std::to_string(worker_ + 1), g.slots, g.speed});
+      fleet_worker& w = plan_.workers.emplace_back();
+      w = {g.name, g.slots, g.speed, g.weight, g.backup};
+      if (g.numbered) w.name += std::to_string(worker_ + 1);
       put(g.joins * length_, change::kind::joins);
       for (const affliction& a : g.afflictions) afflict(a, g.speed);
     }
@@ -77,6 +79,7 @@ class planner {
 double capacity_of(const std::vector<worker_group>& groups) noexcept {
   double all = 0;
   for (const worker_group& g : groups) {
+    if (g.backup) continue;
     double speed = g.speed;
     for (const affliction& a : g.afflictions) speed *= mean_factor(a);
     all += g.count * g.slots * speed;

@@ -22,15 +22,20 @@ struct affliction {
   double factor = 0.35;             // of its speed: antagonists, brownout
   double slow_mean = 15, fast_mean = 30;    // antagonists: exponential phases, in seconds
   double down = 5, period = 20;             // flapping, in seconds
+  bool operator==(const affliction&) const = default;
 };
 
 struct worker_group {
-  std::string name = "w";           // w1, w2, ...; numbered over all groups
+  std::string name = "w";
+  bool numbered = true;             // w1, w2, ... over all groups; false: its name as it is
   std::uint32_t count = 16;
   std::uint32_t slots = 2;
   double speed = 1;
   double joins = 0;                 // a share of the run
+  double weight = 1;                // as weir is told
+  bool backup = false;              // of weir's; peers leave it out
   std::vector<affliction> afflictions;
+  bool operator==(const worker_group&) const = default;
 };
 
 struct change {
@@ -45,6 +50,8 @@ struct fleet_worker {
   std::string name;
   std::uint32_t slots = 1;
   double speed = 1;
+  double weight = 1;
+  bool backup = false;
 };
 
 struct fleet_plan {
@@ -52,7 +59,7 @@ struct fleet_plan {
   std::vector<change> changes;      // by time; every worker's first is that it joins
 };
 
-// Seconds of work a second, all having joined; antagonists counted at the mean speed.
+// Seconds of work a second, all but backups, all having joined; antagonists counted at the mean speed.
 double capacity_of(const std::vector<worker_group>& groups) noexcept;
 
 fleet_plan plan_fleet(const std::vector<worker_group>& groups, double length, std::uint64_t seed);

@@ -73,12 +73,6 @@ std::vector<double> times_of(const source& s, std::uint64_t n, double length, ra
   return times;
 }
 
-void declare(workload& w, const estimates& e, std::uint64_t seed) {
-  if (!e.known) return;
-  random r = stream_of(seed, stream::estimates);
-  for (arrival& a : w.arrivals) a.units = a.work * std::exp(e.sigma * r.normal());
-}
-
 }  // namespace
 
 double sizes::draw(random& r) const noexcept {
@@ -120,7 +114,7 @@ workload generate(const demand& d, double capacity, std::uint64_t seed) {
     a.tenant = number_of(out.tenants, s.tenant);
     a.route = number_of(out.routes, s.route);
     for (std::uint64_t n = 0; n < counts[i]; ++n) {
-      a.work = s.sizes.draw(r);
+      a.units = a.work = s.sizes.draw(r);
       work += a.work;
       out.arrivals.push_back(a);
     }
@@ -134,8 +128,37 @@ workload generate(const demand& d, double capacity, std::uint64_t seed) {
   }
   std::stable_sort(out.arrivals.begin(), out.arrivals.end(),
                    [](const arrival& a, const arrival& b) { return a.at < b.at; });
-  declare(out, d.estimates, seed);
+  blur(out, d.estimates, seed);
   return out;
+}
+
+workload redraw(const workload& recorded, std::uint64_t batches, double load, double capacity,
+                std::uint64_t seed) {
+  workload out = recorded;
+  if (recorded.arrivals.empty()) return out;
+  out.arrivals.resize(batches);
+  random sizes = stream_of(seed, stream::sizes), times = stream_of(seed, stream::times);
+  const std::vector<double> shares = poisson_times(batches, times);
+  for (std::uint64_t i = 0; i < batches; ++i) {
+    out.arrivals[i] = recorded.arrivals[sizes.below(recorded.arrivals.size())];
+    out.arrivals[i].at = shares[i];
+  }
+  stretch(out, load, capacity);
+  return out;
+}
+
+void stretch(workload& w, double load, double capacity) noexcept {
+  double work = 0;
+  for (const arrival& a : w.arrivals) work += a.work;
+  const double was = length_of(w);
+  if (!(was > 0)) return;
+  const double factor = work / (load * capacity) / was;
+  for (arrival& a : w.arrivals) a.at *= factor;
+}
+
+void blur(workload& w, const estimates& e, std::uint64_t seed) noexcept {
+  random r = stream_of(seed, stream::estimates);
+  for (arrival& a : w.arrivals) a.units *= e.known ? std::exp(e.sigma * r.normal()) : 0;
 }
 
 double length_of(const workload& w) noexcept {

@@ -65,6 +65,15 @@ inline random stream_of(std::uint64_t seed, stream s, std::uint64_t source = 0) 
 // `capacity`: seconds of work that the fleet can do in a second. At least one source.
 workload generate(const demand& d, double capacity, std::uint64_t seed);
 
+// Of recorded arrivals: as many drawn at random (with what they declare) at the times of a Poisson
+// process of that load.
+workload redraw(const workload& recorded, std::uint64_t batches, double load, double capacity,
+                std::uint64_t seed);
+// Makes the time between arrivals longer or shorter, all alike, until they offer that load.
+void stretch(workload& w, double load, double capacity) noexcept;
+// Puts the error of estimates on what was declared, or takes it away.
+void blur(workload& w, const estimates& e, std::uint64_t seed) noexcept;
+
 // When the last batch arrives; what "a quarter of the run" is measured by.
 double length_of(const workload& w) noexcept;
 

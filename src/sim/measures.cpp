@@ -55,6 +55,10 @@ void measure_tenants(const workload& load, std::vector<books>& by_tenant, measur
 
 }  // namespace
 
+double curve_share(std::size_t point) noexcept {
+  return 1 - std::pow(10, -static_cast<double>(point) / 10);
+}
+
 spread spread_of(std::vector<double>& values) {
   if (values.empty()) return {};
   const double sum = std::accumulate(values.begin(), values.end(), 0.0);
@@ -94,6 +98,8 @@ measures measure(const workload& load, const result& run, double bound, double f
   m.wait = spread_of(waits);
   m.sojourn = spread_of(all.sojourns);
   m.slowdown = spread_of(all.slowdowns);
+  for (std::size_t i = 0; i < curve_points && !all.sojourns.empty(); ++i)
+    m.curve.push_back(at_share(all.sojourns, curve_share(i)));
   m.ratio = bound > 0 ? m.sojourn.mean / bound : 0;
   m.utilisation = run.open_seconds > 0 ? run.busy_seconds / run.open_seconds : 0;
   m.length = run.end;
@@ -115,6 +121,10 @@ measures median_of(const std::vector<measures>& runs) {
     m.*field = of(field);
   for (auto field : {&measures::wait, &measures::sojourn, &measures::slowdown})
     m.*field = median_spread(runs, field);
+  for (std::size_t i = 0; i < m.curve.size(); ++i)
+    m.curve[i] = median_field(runs, [&](const measures& r) {
+      return i < r.curve.size() ? r.curve[i] : 0;
+    });
   for (std::size_t t = 0; t < m.tenants.size(); ++t) {
     std::vector<tenant_measures> same;
     for (const measures& r : runs)

@@ -33,7 +33,12 @@ struct measures {
   double fairness = 1;       // Jain's index of the tenants' mean slowdowns (Jain, Chiu, Hawe 1984)
   double utilisation = 0;    // of the slots that were there
   double length = 0;         // seconds until the last batch left
+  std::vector<double> curve; // sojourns at curve_share(0), curve_share(1), ..., for plots
 };
+
+// 0, 20.6 %, ... 90 % (at 10), 99 % (at 20), ... 99.99 % (at 40): evenly spaced in log(1 - share).
+inline constexpr std::size_t curve_points = 41;
+double curve_share(std::size_t point) noexcept;
 
 // `values` is sorted by it. Share 0.5 of {1, 2, 3} is 2; nothing gives zeros.
 spread spread_of(std::vector<double>& values);

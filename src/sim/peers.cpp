@@ -21,12 +21,13 @@ peer_policy::peer_policy(peer how, std::size_t batches, std::uint32_t attempts_m
       random_(stream_of(seed, stream::policy)),
       tries_(batches) {}
 
-void peer_policy::joined(std::uint32_t worker, std::uint32_t slots, instant now) {
+void peer_policy::joined(std::uint32_t worker, const fleet_worker& facts, instant now) {
+  if (facts.backup) return;
   if (member_of_.size() <= worker) member_of_.resize(worker + 1);
   member_of_[worker] = static_cast<std::uint32_t>(members_.size());
   member& m = members_.emplace_back();
   m.number = worker;
-  m.slots = slots;
+  m.slots = facts.slots;
   ++up_;
   if (next_probe_ == base::never) next_probe_ = now + probe_interval;
   serve_all();

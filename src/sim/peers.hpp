@@ -26,7 +26,7 @@ class peer_policy final : public policy {
  public:
   peer_policy(peer how, std::size_t batches, std::uint32_t attempts_max, std::uint64_t seed);
 
-  void joined(std::uint32_t worker, std::uint32_t slots, instant now) override;
+  void joined(std::uint32_t worker, const fleet_worker& facts, instant now) override;
   void arrived(std::uint32_t batch, const arrival& facts, instant now) override;
   void ended(std::uint32_t batch, std::uint32_t worker, ending how, instant now) override;
   void probed(std::uint32_t worker, bool good, instant now) override;

@@ -10,12 +10,16 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "sim/fleet_model.hpp"
 #include "sim/workload.hpp"
 
 namespace weir::sim {
 
 using base::duration;
 using base::instant;
+
+// When a world begins: far enough from zero for a policy to look back.
+inline constexpr instant world_begin{std::chrono::hours(1)};
 
 // What an attempt came to.
 enum class ending : std::uint8_t {
@@ -38,7 +42,7 @@ struct orders {
 class policy {
  public:
   virtual ~policy() = default;
-  virtual void joined(std::uint32_t worker, std::uint32_t slots, instant now) = 0;
+  virtual void joined(std::uint32_t worker, const fleet_worker& facts, instant now) = 0;
   virtual void arrived(std::uint32_t batch, const arrival& facts, instant now) = 0;
   // An attempt that was ordered to start came to its end.
   virtual void ended(std::uint32_t batch, std::uint32_t worker, ending how, instant now) = 0;

@@ -1,11 +1,7 @@
 #include "sim/weir_policy.hpp"
 
-#include <functional>
-
 namespace weir::sim {
 namespace {
-
-using namespace std::chrono_literals;
 
 core::attempt_end end_of(ending how) noexcept {
   switch (how) {
@@ -21,32 +17,31 @@ core::attempt_end end_of(ending how) noexcept {
 
 }  // namespace
 
-core::pool_settings unlimited_pool() {
-  core::pool_settings s;
-  s.name = "simulated";
-  s.queue.batches_max = 1ull << 40;
-  s.queue.bytes_max = 1ull << 60;
-  s.queue.wait_max = base::forever;
+weir_settings unlimited_weir() {
+  weir_settings s;
+  s.pool.name = "simulated";
+  s.pool.queue.batches_max = 1ull << 40;
+  s.pool.queue.bytes_max = 1ull << 60;
+  s.pool.queue.wait_max = base::forever;
   return s;
 }
 
-weir_policy::weir_policy(const core::pool_settings& settings, const core::retry_settings& retry,
-                         const workload& load, const std::vector<std::string>& worker_names,
-                         std::uint64_t seed)
+weir_policy::weir_policy(const weir_settings& settings, const workload& load, std::uint64_t seed)
     : load_(load),
-      names_(worker_names),
-      retry_(retry),
-      pool_(settings, seed, instant{} + 1h),
-      batches_(load.arrivals.size()),
-      workers_(worker_names.size()) {
+      settings_(settings),
+      pool_(settings.pool, seed, world_begin),
+      batches_(load.arrivals.size()) {
   for (const std::string& r : load.routes) routes_.push_back(pool_.route(r));
 }
 
-void weir_policy::joined(std::uint32_t worker, std::uint32_t slots, instant now) {
+void weir_policy::joined(std::uint32_t worker, const fleet_worker& facts, instant now) {
   core::worker_settings s;
-  s.name = names_[worker];
-  s.slots = slots;
+  s.name = facts.name;
+  s.slots = facts.slots;
+  s.weight = facts.weight;
+  s.backup = facts.backup;
   const core::worker_id id = pool_.add_worker(s, now, core::seat::reserved);
+  if (workers_.size() <= worker) workers_.resize(worker + 1);
   workers_[worker] = id;
   if (number_of_.size() <= id.index) number_of_.resize(id.index + 1);
   number_of_[id.index] = worker;
@@ -60,7 +55,8 @@ void weir_policy::arrived(std::uint32_t batch, const arrival& a, instant now) {
   f.tenant = load_.tenants[a.tenant];
   f.tenant_hash = f.tenant.empty() ? 0 : a.tenant + 1;
   f.units = a.units;
-  f.retry = retry_;
+  f.wait_max = settings_.wait_max;
+  f.retry = settings_.retry;
   const core::admission got = pool_.admit(f, now);
   if (got.what == core::admission::kind::granted) start(got.grant);
   if (got.what == core::admission::kind::refused) out.lost.push_back(batch);

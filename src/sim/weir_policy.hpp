@@ -11,16 +11,20 @@
 
 namespace weir::sim {
 
-// A pool without limits on its queue, for runs in which no batch may be turned away.
-core::pool_settings unlimited_pool();
+struct weir_settings {
+  core::pool_settings pool;
+  core::retry_settings retry;         // of every route
+  duration wait_max = base::forever;  // a route's queue timeout
+};
+
+// The defaults, without limits on the queue: no batch is turned away.
+weir_settings unlimited_weir();
 
 class weir_policy final : public policy {
  public:
-  weir_policy(const core::pool_settings& settings, const core::retry_settings& retry,
-              const workload& load, const std::vector<std::string>& worker_names,
-              std::uint64_t seed);
+  weir_policy(const weir_settings& settings, const workload& load, std::uint64_t seed);
 
-  void joined(std::uint32_t worker, std::uint32_t slots, instant now) override;
+  void joined(std::uint32_t worker, const fleet_worker& facts, instant now) override;
   void arrived(std::uint32_t batch, const arrival& facts, instant now) override;
   void ended(std::uint32_t batch, std::uint32_t worker, ending how, instant now) override;
   void probed(std::uint32_t worker, bool good, instant now) override;
@@ -34,8 +38,7 @@ class weir_policy final : public policy {
   void take_effects();
 
   const workload& load_;
-  const std::vector<std::string>& names_;
-  core::retry_settings retry_;
+  const weir_settings settings_;
   core::pool pool_;
   std::vector<std::uint32_t> routes_;          // the pool's numbers of the workload's routes
   std::vector<core::batch_id> batches_;        // by number

@@ -24,7 +24,7 @@ world::world(const workload& load, const fleet_plan& fleet, policy& decides)
     : load_(load),
       fleet_(fleet),
       policy_(decides),
-      begin_(instant{} + 1h),
+      begin_(world_begin),
       now_(begin_),
       left_(load.arrivals.size()) {
   std::size_t slots = 0;
@@ -85,7 +85,7 @@ void world::change_fleet() {
   if (c.what == change::kind::joins) {
     w.joined = true;
     open(w);
-    policy_.joined(c.worker, w.slots, now_);
+    policy_.joined(c.worker, fleet_.workers[c.worker], now_);
   } else {
     apply(c, w);
   }
