@@ -44,9 +44,8 @@ void measure_tenants(const workload& load, std::vector<books>& by_tenant, measur
   std::vector<double> slowdowns;
   for (std::size_t t = 0; t < by_tenant.size(); ++t) {
     books& b = by_tenant[t];
-    if (b.sojourns.empty()) continue;
     const double slowdown = b.slowdown_mean();
-    slowdowns.push_back(slowdown);
+    if (!b.sojourns.empty()) slowdowns.push_back(slowdown);
     m.tenants.push_back(
         {load.tenants[t], b.sojourns.size(), spread_of(b.sojourns), slowdown});
   }
@@ -128,7 +127,8 @@ measures median_of(const std::vector<measures>& runs) {
   for (std::size_t t = 0; t < m.tenants.size(); ++t) {
     std::vector<tenant_measures> same;
     for (const measures& r : runs)
-      if (t < r.tenants.size()) same.push_back(r.tenants[t]);
+      if (t < r.tenants.size() && r.tenants[t].batches > 0) same.push_back(r.tenants[t]);
+    if (same.empty()) continue;
     m.tenants[t].sojourn = median_spread(same, &tenant_measures::sojourn);
     m.tenants[t].slowdown_mean =
         median_field(same, [](const tenant_measures& r) { return r.slowdown_mean; });

@@ -17,7 +17,7 @@ struct spread {
 
 struct tenant_measures {
   std::string name;
-  std::uint64_t batches = 0;
+  std::uint64_t batches = 0;  // that ended well
   spread sojourn;
   double slowdown_mean = 0;
 };
