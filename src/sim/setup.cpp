@@ -138,7 +138,9 @@ class maker {
     own_.weir.retry.attempts = scenario_.attempts;
     if (!scenario_.config.empty())
       out_.mistakes += read_configured(scenario_.config, scenario_.pool, own_);
-    if (!asked_.against.empty())
+    if (!asked_.against.empty() && scenario_.config.empty())
+      out_.mistakes += "another configuration to compare with, expected --config for the first\n";
+    if (!asked_.against.empty() && !scenario_.config.empty())
       out_.mistakes += read_configured(asked_.against, scenario_.pool, other_.emplace());
   }
 
@@ -154,7 +156,7 @@ class maker {
       own_.workers = scenario_.workers;
       if (other_) other_->workers = scenario_.workers;
     }
-    if (own_.workers.empty()) own_.workers.emplace_back();
+    if (own_.workers.empty() && scenario_.config.empty()) own_.workers.emplace_back();
     const bool works = capacity_of(own_.workers) > 0 &&
                        (!other_ || capacity_of(other_->workers) > 0);
     if (!works && out_.ok()) out_.mistakes = "no worker, expected one at least\n";
@@ -171,10 +173,12 @@ class maker {
   void add_other() {
     auto& all = out_.run.contenders;
     const auto first = std::find_if(all.begin(), all.end(), [](auto& c) { return !c.peer; });
-    const std::string label = own_.label.empty() ? "weir" : own_.label;
-    if (first != all.end()) first->name = label;
     contender c = contender_named("weir", other_->weir, other_->workers);
-    c.name = other_->label == label ? other_->label + " (2)" : other_->label;
+    c.name = other_->label;
+    if (first != all.end()) {
+      first->name = own_.label;
+      if (own_.label == other_->label) c.name += " (2)";
+    }
     all.push_back(std::move(c));
   }
 
