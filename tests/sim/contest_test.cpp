@@ -80,7 +80,8 @@ TEST_CASE("weir stays near the bound where first come first served does not") {
   };
   // The bars of whole runs with some room: short runs scatter.
   for (const row& t :
-       {row{"homogeneous", {group(16)}, 0.75, 0, 1.03}, row{"homogeneous", {group(16)}, 0.9, 0, 1.25},
+       {row{"homogeneous", {group(16)}, 0.75, 0, 1.03},
+        row{"homogeneous", {group(16)}, 0.9, 0, 1.25},
         row{"homogeneous, rough", {group(16)}, 0.9, 1, 1.30},
         row{"unequal", unequal(), 0.75, 0, 1.50}, row{"unequal", unequal(), 0.9, 0, 2.0},
         row{"unequal, rough", unequal(), 0.9, 1, 2.1},

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
+#include "config/reference.hpp"
 #include "sim/spec_scenario.hpp"
 
 namespace weir::sim {
@@ -16,6 +19,26 @@ scenario good(const std::string& text, const std::string& file = "here/some.yaml
   return out.what;
 }
 
+const std::string readme_path = WEIR_SOURCE "/loadtests/scenarios/README.md";
+
+std::string readme() {
+  std::ostringstream all;
+  all << std::ifstream(readme_path).rdbuf();
+  return all.str();
+}
+
+// What people write stands before the tables.
+std::string before_reference() {
+  const std::string mark = "<!-- The tables are written by weir_sim_tests. -->\n\n";
+  const std::string text = readme();
+  const std::size_t at = text.find(mark);
+  return at == text.npos ? "" : text.substr(0, at + mark.size());
+}
+
+std::string reference_of_all() {
+  return config::reference_markdown(scenario_section());
+}
+
 const std::string one_worker = "workers: [{count: 1}]\n";
 
 }  // namespace
@@ -23,7 +46,8 @@ const std::string one_worker = "workers: [{count: 1}]\n";
 TEST_CASE("a scenario needs workers, all else has a default") {
   const scenario s = good(one_worker);
   CHECK(s.name == "some");
-  CHECK(s.load == 0);
+  CHECK(s.load == 0.75);
+  CHECK_FALSE(s.load_given);
   CHECK(s.batches == 0);
   CHECK(s.sources.empty());
   CHECK(s.estimates.known);
@@ -61,6 +85,7 @@ workers:
 )");
   CHECK(s.name == "all of it");
   CHECK(s.load == Approx(0.9));
+  CHECK(s.load_given);
   CHECK(s.batches == 5000);
   CHECK(s.estimates.sigma == 0.5);
   CHECK((s.attempts == 2 && s.seeds == 7 && s.policies.size() == 2));
@@ -180,6 +205,19 @@ TEST_CASE("every key has a meaning, and a default that its shape allows") {
       if (k.what == config::key::form::leaf && !k.required)
         CHECK_NOTHROW(config::to_text(k.type, k.fallback));
     }
+}
+
+// Not a test: writes what the one below compares with. Run by hand after a change of the tables.
+TEST_CASE("regenerate the scenarios' reference", "[.regenerate]") {
+  const std::string before = before_reference();
+  REQUIRE_FALSE(before.empty());
+  std::ofstream(readme_path) << before << reference_of_all();
+}
+
+TEST_CASE("the reference in loadtests/scenarios/README.md is the one that the tables give") {
+  const std::string before = before_reference();
+  REQUIRE_FALSE(before.empty());
+  CHECK(readme().substr(before.size()) == reference_of_all());
 }
 
 TEST_CASE("the scenarios that ship are good") {
