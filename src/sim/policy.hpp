@@ -2,7 +2,7 @@
 // itself (weir_policy) and the peers it is compared with (peers) are policies; the world, its
 // workers and the batches are the same for all of them.
 // A batch is its number in the workload, a worker its number in the fleet's plan. Time never runs
-// backwards. The world carries the orders out after each call and clears them.
+// backwards. The world may make several calls before it carries the orders out and clears them.
 #pragma once
 
 #include <cstdint>

@@ -73,8 +73,7 @@ class watched final : public policy {
       expect(of_[b] != 'r' && of_[b] != 'e', "a batch was lost that runs or has ended");
       of_[b] = 'e';
     }
-    std::swap(out, weir_.out);
-    weir_.out.clear();
+    take_orders(out, weir_.out);
   }
   weir_policy weir_;
   std::vector<std::uint32_t> slots_, running_;

@@ -30,6 +30,14 @@ inline fleet_plan fleet_of(const std::vector<fleet_worker>& workers,
   return plan;
 }
 
+// Moves a policy's orders behind those of another one: several calls may be made in a row.
+inline void take_orders(orders& to, orders& from) {
+  to.starts.insert(to.starts.end(), from.starts.begin(), from.starts.end());
+  to.probes.insert(to.probes.end(), from.probes.begin(), from.probes.end());
+  to.lost.insert(to.lost.end(), from.lost.begin(), from.lost.end());
+  from.clear();
+}
+
 // Starts every batch at once on the worker that `choose` names, and again when it failed, up to
 // `tries`; writes down what it is told.
 class scripted final : public policy {
