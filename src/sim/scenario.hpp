@@ -23,11 +23,11 @@ enum class trace_times : std::uint8_t {
 };
 
 struct trace_source {
-  static constexpr double work_max = 240 * 3600;  // where a table's work ends, if it does not say
+  trace_source() { format.work_max = 240 * 3600; }  // a key cannot say: without end
   std::string file;
   trace_kind kind = trace_kind::table;
   sim::separator separator = separator::comma;
-  trace_format format{.work_max = work_max};
+  trace_format format;
   std::string pool;  // of an access log: this one's batches only
 };
 
