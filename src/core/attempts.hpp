@@ -26,7 +26,9 @@ struct attempt {
   double est_seconds = 0;  // at rate 1, fixed at the batch's arrival
   double log_est = 0;
   double expected_seconds = 0;  // on this worker, at its speed when the attempt began
+  double speed = 1;             // that speed: seconds at rate 1 done in a second
   bool abandoned = false;
+  bool sized = true;  // units were declared: the expectation is of this batch, not its route's
   attempt_id older, newer;  // the worker's list
 };
 
@@ -57,7 +59,9 @@ class attempts {
   attempt_id id_at(std::uint32_t index) const noexcept { return table_.id_at(index); }
   // The abandoned attempt of that batch in the list; null id when there is none.
   attempt_id abandoned(const attempt_list& list, batch_id batch) const noexcept;
-  // The least overdue factor in the list (see rates.hpp): 1 when nothing is overdue.
+  // The least overdue factor in the list (see rates.hpp): 1 when nothing is overdue. A batch that
+  // declared nothing never is: where sizes are heavy-tailed most of the work is in batches that take
+  // many times the mean, and the fastest worker would look slow for having one.
   double overdue(const attempt_list& list, instant now) const noexcept;
   // Until the last one is predicted to end; 0 for an empty list.
   double finish_seconds(const attempt_list& list, instant now) const noexcept;
@@ -103,7 +107,8 @@ inline double attempts::overdue(const attempt_list& list, instant now) const noe
     const attempt& a = table_.at(id.index);
     const double elapsed = base::to_seconds(now - a.started);
     if (elapsed <= overdue_seconds_min) break;  // so are all that began later
-    if (!a.abandoned) least = std::min(least, overdue_factor(elapsed, a.expected_seconds));
+    if (!a.abandoned && a.sized)
+      least = std::min(least, overdue_factor(elapsed, a.expected_seconds));
     id = a.newer;
   }
   return least;

@@ -44,7 +44,8 @@ class fair_share {
   std::uint32_t next() const noexcept { return turn_.empty() ? none : turn_.top(); }
   // It is served `cost`: virtual time moves to its start tag, the tag on by cost / weight.
   void charge(std::uint32_t account, double cost);
-  // It took `cost` more than it was charged for.
+  // It took `cost` more than it was charged for; less when negative. What is given back may leave
+  // its tag behind virtual time: others had turns meanwhile that were its own.
   void owe(std::uint32_t account, double cost);
   // What it was charged for did not happen.
   void refund(std::uint32_t account, double cost);

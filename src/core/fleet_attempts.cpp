@@ -70,7 +70,8 @@ attempt_id fleet::start(worker_id id, batch_id batch, const cost_estimate& cost,
   worker& w = workers_.at(id.index);
   const attempt_id a = attempts_.open(
       w.running,
-      {id, batch, now, cost.seconds, cost.log_seconds, seconds_now / w.relative, false, {}, {}});
+      {id, batch, now, cost.seconds, cost.log_seconds, seconds_now / w.relative, w.relative, false,
+       cost.has_units, {}, {}});
   ++w.attempts;
   ++in_flight_;
   // A slot that is filled as it frees leaves the worker saturated.

@@ -284,12 +284,14 @@ verdict pool::state::conclude(batch_id id, batch& b, const attempt_report& repor
   return end(id, report, closed ? refusal::closing : refusal::retries_exhausted, now);
 }
 
-// What it took beyond its estimate its tenant owes too: small declarations must not buy turns.
+// What it took beyond its estimate its tenant owes too, and what it did not take is given back
+// (retroactive charging: Mace et al., "2DFQ", SIGCOMM 2016). Else small declarations would buy
+// turns: of rough ones the tenant with a bulk sends those first that were declared too small, and
+// would be charged for less than it takes while the others pay for what they never took.
 void pool::state::settle_account(const batch& b, instant now) {
   const attempt& a = fleet.at(b.running);
-  const double rate = a.est_seconds / a.expected_seconds;
-  const double beyond = base::to_seconds(now - a.started) * rate - b.cost.seconds;
-  if (beyond > 0) queue.tenants().owe(b.account, beyond);
+  const double beyond = base::to_seconds(now - a.started) * a.speed - b.cost.seconds;
+  queue.tenants().owe(b.account, beyond);
 }
 
 // Nothing was executed: back to its old place, as if it had waited all along.

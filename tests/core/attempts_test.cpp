@@ -57,6 +57,17 @@ TEST_CASE("the most overdue attempt sets the factor") {
   CHECK(t.overdue(list, at(20)) == Approx(0.4));
 }
 
+TEST_CASE("a batch that declared nothing is never overdue") {
+  attempts t;
+  attempt_list list;
+  attempt unsized = started(0, 0.05);
+  unsized.sized = false;
+  t.open(list, unsized);
+  CHECK(t.overdue(list, at(60)) == 1);
+  t.open(list, started(10, 1));  // one that did, on the same worker
+  CHECK(t.overdue(list, at(20)) == Approx(0.4));
+}
+
 TEST_CASE("an abandoned attempt is overdue for nobody, and is found by its batch") {
   attempts t;
   attempt_list list;

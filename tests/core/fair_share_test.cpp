@@ -113,6 +113,37 @@ TEST_CASE("a refund gives the turn back, but never more than virtual time allows
   CHECK(f.tag(a) >= f.virtual_time());
 }
 
+TEST_CASE("what a tenant was charged too much is its own again, also behind virtual time") {
+  fair_share f(10);
+  const auto a = enter(f, 1), b = enter(f, 2);
+  f.ready(a), f.ready(b);
+  f.charge(a, 30);
+  for (int i = 0; i < 20; ++i) f.charge(b, 1);  // b has its turns meanwhile
+  f.owe(a, -28);                                // it took 2
+  CHECK(f.tag(a) == Approx(2));
+  CHECK(f.virtual_time() == Approx(19));
+  for (int i = 0; i < 18; ++i) {
+    REQUIRE(f.next() == a);
+    f.charge(a, 1);
+  }
+  CHECK(f.virtual_time() == Approx(19));  // it never runs backwards
+  f.charge(f.next(), 1);
+  f.charge(f.next(), 1);
+  CHECK(f.tag(a) == Approx(f.tag(b)).margin(1));
+}
+
+TEST_CASE("what was given back is not saved up by a tenant that then idles") {
+  fair_share f(10);
+  const auto a = enter(f, 1), b = enter(f, 2);
+  f.ready(a), f.ready(b);
+  f.charge(a, 30);
+  for (int i = 0; i < 20; ++i) f.charge(b, 1);
+  f.idle(a);
+  f.owe(a, -28);
+  f.ready(a);
+  CHECK(f.tag(a) == Approx(f.virtual_time()));
+}
+
 TEST_CASE("an account goes when its tenant has left and its tag is behind virtual time") {
   fair_share f(10);
   const auto a = enter(f, 1);

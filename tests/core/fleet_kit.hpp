@@ -26,6 +26,7 @@ struct fleet_bench {
     cost_estimate e;
     e.seconds = est;
     e.log_seconds = std::log(est);
+    e.has_units = true;
     return f.start(w, {batch, 1}, e, e.seconds, at(when));
   }
   worker_id pick(std::vector<worker_id> excluded = {}) { return f.pick(0, excluded); }
