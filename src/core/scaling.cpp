@@ -8,7 +8,10 @@ namespace weir::core {
 namespace {
 
 constexpr double busy_window_seconds = 30;  // of the EWMA over busy slots
-constexpr double pressure_seconds = 5;      // of waiting work a ready slot: more is pressure
+constexpr double pressure_seconds = 5;      // of waiting work a ready slot, and this share of T:
+constexpr double pressure_share = 0.5;      // more than both is pressure
+constexpr double waited_share = 0.5;        // of T: who has waited that long shows that slots lack
+constexpr double headroom_share = 0.8;      // of what target_utilization leaves free; see crowded()
 constexpr double in_share = 0.9;            // scale in only to at most this share of what is there
 constexpr int patience_startups = 2;        // an asked-for worker is counted on this long
 constexpr int memory_startups = 5;          // and, late, learned from this long
@@ -84,11 +87,14 @@ void scaling::decide(const scale_facts& facts, census& c, scale_step& out, insta
 // --- what the facts say ----------------------------------------------------------------------
 
 void scaling::measure_busy(const scale_facts& facts, instant now) noexcept {
-  if (measured_ == base::never)
-    busy_ = facts.busy_slots;
-  else
-    busy_ += (facts.busy_slots - busy_) *
-             -std::expm1(-base::to_seconds(now - measured_) / busy_window_seconds);
+  const bool first = measured_ == base::never;
+  const double passed = first ? 0 : base::to_seconds(now - measured_);
+  const auto follow = [&](double& mean, double window) {
+    if (first) mean = facts.busy_slots;
+    mean += (facts.busy_slots - mean) * -std::expm1(-passed / window);
+  };
+  follow(busy_, busy_window_seconds);
+  follow(busy_long_, std::max(busy_window_seconds, base::to_seconds(settings_.scale_in_window)));
   measured_ = now;
 }
 
@@ -161,14 +167,31 @@ std::uint32_t scaling::want(const scale_facts& facts, const census& c) const noe
   return limited(std::min(by_work, by_count));
 }
 
-// Has more waited than the ready slots do in 5 s, for as long as `sustain`?
+// Has more waited than the ready slots do in T / 2, for as long as `sustain`? What they do sooner
+// would be done before a worker asked for now could take any of it in time.
 bool scaling::pressed(const scale_facts& facts, const census& c, instant now) noexcept {
+  const double seconds = std::max(pressure_seconds, pressure_share * capped_seconds(settings_));
   const bool pressure =
-      facts.waiting > 0 &&
-      (c.ready_slots == 0 || facts.waiting_cost > pressure_seconds * c.ready_slots);
+      facts.waiting > 0 && (c.ready_slots == 0 || facts.waiting_cost > seconds * c.ready_slots);
   if (!pressure) pressed_since_ = base::never;
   if (pressure && pressed_since_ == base::never) pressed_since_ = now;
   return pressure && now - pressed_since_ >= settings_.sustain;
+}
+
+// Are the slots, those to come included, so busy that batches are about to wait, or do they wait?
+bool scaling::crowded(const scale_facts& facts, const census& c) const noexcept {
+  const double u = settings_.target_utilization;
+  const double slots = c.slots + static_cast<double>(asked_for()) * slots_per_worker_;
+  if (busy_ > slots * (u + headroom_share * (1 - u))) return true;
+  return facts.waiting > 0 && facts.oldest_seconds >= waited_share * capped_seconds(settings_);
+}
+
+// What utilization alone asks for. A mark that is crossed and crossed back within minutes would
+// cost a start and a stop each time, so without need it has to be crossed for long. Kubernetes' HPA
+// has its tolerance and its stabilization window for the same.
+std::uint32_t scaling::ahead(const scale_facts& facts, const census& c) const noexcept {
+  if (crowded(facts, c)) return base(c);
+  return workers_for(std::min(busy_, busy_long_) / settings_.target_utilization, c);
 }
 
 std::uint32_t scaling::out_target(const scale_facts& facts, const census& c, instant now) {
@@ -176,7 +199,7 @@ std::uint32_t scaling::out_target(const scale_facts& facts, const census& c, ins
   const bool first = expected(c) == 0 && facts.waiting > 0;
   const bool settled = now - started_ >= settings_.sustain;
   std::uint32_t target = first ? 1 : 0;
-  if (settled) target = std::max({target, settings_.min, base(c)});
+  if (settled) target = std::max({target, settings_.min, ahead(facts, c)});
   if (settled && held) target = std::max(target, want(facts, c));
   return target > 0 ? limited(target) : 0;
 }

@@ -48,7 +48,8 @@ core::pool_settings settings_of(const scaling_options& o) {
   return s;
 }
 
-// --- the machines -----------------------------------------------------------------------------------
+// --- the machines
+// -----------------------------------------------------------------------------------
 
 struct machine {
   enum class state : std::uint8_t { starting, serving, leaving, gone };
@@ -58,7 +59,8 @@ struct machine {
   std::uint32_t busy = 0;
 };
 
-// --- what is measured -------------------------------------------------------------------------------
+// --- what is measured
+// -------------------------------------------------------------------------------
 
 class meter {
  public:
@@ -111,7 +113,8 @@ class meter {
   instant changed_{};
 };
 
-// --- the world --------------------------------------------------------------------------------------
+// --- the world
+// --------------------------------------------------------------------------------------
 
 class world {
  public:
@@ -154,7 +157,8 @@ class world {
     }
   };
 
-  // --- time ---------------------------------------------------------------------------------------
+  // --- time
+  // ---------------------------------------------------------------------------------------
   instant arrives() const {
     return next_ < load_.arrivals.size() ? at(load_.arrivals[next_].at) : base::never;
   }
@@ -191,7 +195,8 @@ class world {
     agenda_.push({when, ++order_, subject, ends});
   }
 
-  // --- batches --------------------------------------------------------------------------------------
+  // --- batches
+  // --------------------------------------------------------------------------------------
   void arrive(std::size_t i) {
     const arrival& a = load_.arrivals[i];
     core::batch_facts f;
@@ -233,7 +238,8 @@ class world {
     }
   }
 
-  // --- machines -------------------------------------------------------------------------------------
+  // --- machines
+  // -------------------------------------------------------------------------------------
   std::uint32_t machine_of(worker_id id) const { return machine_of_.at(id.index); }
   std::uint32_t launch() {
     machine m;
@@ -282,8 +288,9 @@ class world {
     return cancelled;
   }
 
-  // --- weir's decisions -------------------------------------------------------------------------------
-  // What an autoscaler does: it stops those that are named, and has as many machines as desired.
+  // --- weir's decisions
+  // ------------------------------------------------------------------------------- What an
+  // autoscaler does: it stops those that are named, and has as many machines as desired.
   void obey(const core::scale_decision& d) {
     if (!pool_.removal_sent(d.remove, now_)) return;  // a newer decision is on its way
     for (const std::string& name : d.remove) remove(name);
@@ -297,11 +304,14 @@ class world {
     machine& m = machines_[machine_of(*id)];
     pool_.remove_worker(*id, "stopped", now_);
     --facts_.ready;
-    if (m.busy == 0) stop(m);
-    else m.is = machine::state::leaving;
+    if (m.busy == 0)
+      stop(m);
+    else
+      m.is = machine::state::leaving;
   }
 
-  // --- a peer's -----------------------------------------------------------------------------------------
+  // --- a peer's
+  // -----------------------------------------------------------------------------------------
   void look() {
     facts_.now = seconds_of(now_);
     facts_.slots = options_.slots;
@@ -376,7 +386,8 @@ scaling_result run_scaling(const workload& load, const scaling_options& options)
   return world(load, options).run();
 }
 
-// --- the oracle -----------------------------------------------------------------------------------
+// --- the oracle
+// -----------------------------------------------------------------------------------
 
 double oracle_worker_seconds(const workload& load, double objective_seconds, std::uint32_t slots,
                              double seconds) {

@@ -34,13 +34,13 @@ struct fleet_change {
 
 struct scaling_result {
   std::uint64_t batches = 0;
-  double seconds = 0;             // how long it lasted
-  double seconds_late = 0;        // in which the oldest waiting batch waited beyond the objective
+  double seconds = 0;       // how long it lasted
+  double seconds_late = 0;  // in which the oldest waiting batch waited beyond the objective
   double worker_seconds = 0;
   double wait_mean = 0, wait_p99 = 0, wait_max = 0;  // until a worker has it, seconds
-  double utilization = 0;         // work / (worker_seconds x slots)
-  std::uint64_t decisions = 0;    // changes of the number of workers that is wanted
-  std::uint64_t reversals = 0;    // of those: the other way than the last, within 10 minutes of it
+  double utilization = 0;                            // work / (worker_seconds x slots)
+  std::uint64_t decisions = 0;  // changes of the number of workers that is wanted
+  std::uint64_t reversals = 0;  // of those: the other way than the last, within 10 minutes of it
   std::uint64_t launches = 0;
   std::uint32_t workers_most = 0;
   std::vector<fleet_change> fleet;

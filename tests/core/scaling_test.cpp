@@ -40,11 +40,11 @@ TEST_CASE("a waiting batch asks for one slot at most") {
   CHECK(slot_share(0, 50) == Approx(0));
 }
 
-TEST_CASE("busy slots over the target utilization ask for the base at once") {
+TEST_CASE("slots that are nearly all busy ask for the base at once") {
   struct row {
     std::uint32_t workers, busy, desired;   // 4 slots a worker at 80 %: 3.2 busy each
   };
-  const std::vector<row> rows{{1, 4, 2}, {2, 7, 3}, {3, 12, 4}, {5, 17, 6}, {9, 36, 10}};
+  const std::vector<row> rows{{1, 4, 2}, {2, 8, 3}, {3, 12, 4}, {5, 20, 7}, {9, 36, 10}};
   for (const row& r : rows) {
     INFO(r.busy << " busy on " << r.workers);
     bench b = settled(static_cast<int>(r.workers));
@@ -69,8 +69,70 @@ TEST_CASE("busy slots count as their mean over half a minute") {
   bench b = settled(2);
   b.busy(8);
   CHECK_FALSE(b.tick().decision);      // 8 x (1 - e^(-5/30)) = 1.2 of them so far
-  CHECK(b.run(25s).empty());           // 5.1 busy: two workers do
-  CHECK_FALSE(b.run(20s).empty());     // 6.4 are passed after 48 s
+  CHECK(b.run(80s).empty());           // 7.5 busy: two workers do
+  CHECK_FALSE(b.run(20s).empty());     // 7.68 are passed after 97 s
+}
+
+TEST_CASE("a target that is crossed without need has to be crossed for long") {
+  bench b = settled(2);
+  b.busy(7);                           // over 6.4, below 7.68
+  CHECK(b.run(600s).empty());
+  const auto told = b.run(200s);       // the mean over 5 minutes passes 6.4 after 737 s
+  REQUIRE_FALSE(told.empty());
+  CHECK(told.front().desired == 3);
+  CHECK(told.size() == 1);
+}
+
+TEST_CASE("a load about the target asks for nothing") {
+  bench b = settled(2);
+  for (int round = 0; round < 60; ++round) {
+    b.busy(round % 2 == 0 ? 7 : 5);    // means of 30 s cross 6.4 each time
+    CHECK(b.run(120s).empty());
+  }
+}
+
+TEST_CASE("a load that has gone asks for nothing, however long it was there") {
+  bench b = settled(3);
+  b.busy(11);
+  REQUIRE_FALSE(b.run(2000s).empty());
+  b.busy(2);
+  for (const scale_decision& d : b.run(1000s)) CHECK(d.way == way::in);
+}
+
+TEST_CASE("who waits for half of T shows that slots lack") {
+  struct row {
+    std::uint64_t waiting;
+    double oldest;
+    bool asks;
+  };
+  for (const row& r : std::vector<row>{{1, 24.9, false}, {1, 25, true}, {0, 25, false}}) {
+    INFO(r.waiting << " wait, the oldest " << r.oldest << " s");
+    bench b = settled(2);
+    b.busy(7);
+    b.waiting(r.waiting, 0.01);        // no pressure
+    b.facts.oldest_seconds = r.oldest;
+    CHECK(b.run(70s).empty());         // up to here two workers would do
+    CHECK(b.run(20s).empty() != r.asks);
+  }
+}
+
+TEST_CASE("the headroom that may be taken at no need is a share of what the target leaves") {
+  struct row {
+    double target;
+    std::uint32_t busy;                // of 40 slots
+    bool asks;
+  };
+  const std::vector<row> rows{{0.8, 38, false}, {0.8, 39, true}, {0.5, 35, false}, {0.5, 37, true},
+                              {0.95, 39, false}, {0.95, 40, true}, {1, 40, false}};
+  for (const row& r : rows) {
+    INFO(r.busy << " busy, target " << r.target);
+    autoscale_settings s = plain_scaling();
+    s.max = 100;
+    s.target_utilization = r.target;
+    bench b = settled(10, s);
+    b.busy(r.busy);
+    CHECK(b.run(200s).empty() != r.asks);
+  }
 }
 
 TEST_CASE("sustained backlog asks for what drains it in time") {
@@ -124,13 +186,20 @@ TEST_CASE("backlog that goes in between starts the wait anew") {
   }
 }
 
-TEST_CASE("pressure is more waiting work than the ready slots do in five seconds") {
+TEST_CASE("pressure is more waiting work than the ready slots do in half of T or in five seconds") {
   struct row {
+    duration objective;
     double work;
     bool ready, pressure;
   };
-  for (const row& r : std::vector<row>{{20, true, false}, {20.1, true, true}, {0.1, false, true}}) {
-    bench b = settled(1);
+  const std::vector<row> rows{{120s, 100, true, false}, {120s, 100.1, true, true},   // T = 50 s
+                              {120s, 0.1, false, true},
+                              {65s, 20, true, false}, {65s, 20.1, true, true}};      // T = 10 s
+  for (const row& r : rows) {
+    INFO(r.work << " s wait, objective " << base::to_seconds(r.objective) << " s");
+    autoscale_settings s = plain_scaling();
+    s.objective = r.objective;
+    bench b = settled(1, s);
     b.workers[0].ready = r.ready;
     b.busy(4);
     b.waiting(50, r.work / 50);
