@@ -116,9 +116,9 @@ class meter {
 // --- the world
 // --------------------------------------------------------------------------------------
 
-class world {
+class pool_world {
  public:
-  world(const workload& load, const scaling_options& options)
+  pool_world(const workload& load, const scaling_options& options)
       : load_(load),
         options_(options),
         random_(options.seed, startup_stream),
@@ -383,7 +383,7 @@ double scaling_result::reversals_a_day() const noexcept {
 }
 
 scaling_result run_scaling(const workload& load, const scaling_options& options) {
-  return world(load, options).run();
+  return pool_world(load, options).run();
 }
 
 // --- the oracle
