@@ -362,6 +362,7 @@ pool::state::forecast pool::state::look(instant now) const noexcept {
   f.work = costs.waiting_seconds();
   const double estimated = queue.cost() + stored_cost;
   f.value = estimated > 0 ? f.work / estimated : 1;
+  f.too_low = too_low;
   f.rate = drained.per_second(fleet.speed() / too_low);
   f.soonest = running_now.soonest;
   return f;

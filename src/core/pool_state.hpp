@@ -177,6 +177,7 @@ struct pool::state {
   // `value` to be in seconds of now.
   struct forecast {
     double value = 1;
+    double too_low = 1;   // and by this, because attempts run longer than expected
     double work = 0;      // of what waits: seconds at rate 1
     double rate = 0;      // of those a second; 0: nothing drains
     double soonest = 0;   // seconds until a slot frees

@@ -160,9 +160,15 @@ std::uint32_t scaling::base(const census& c) const noexcept {
   return workers_for(busy_target(), c);
 }
 
+// Slots for the backlog. What waits was estimated at its arrival: sizes that nobody declared are
+// known better once some of their like have run, or run on and on.
+double scaling::back(const scale_facts& facts) noexcept {
+  return std::min(static_cast<double>(facts.waiting), facts.waiting_share * facts.times_low);
+}
+
 std::uint32_t scaling::want(const scale_facts& facts, const census& c) const noexcept {
   const auto batches = static_cast<double>(facts.running + facts.waiting);
-  const std::uint32_t by_work = workers_for(busy_target() + facts.waiting_share, c);
+  const std::uint32_t by_work = workers_for(busy_target() + back(facts), c);
   const std::uint32_t by_count = std::max(workers_for(batches, c), base(c));
   return limited(std::min(by_work, by_count));
 }
@@ -171,8 +177,9 @@ std::uint32_t scaling::want(const scale_facts& facts, const census& c) const noe
 // would be done before a worker asked for now could take any of it in time.
 bool scaling::pressed(const scale_facts& facts, const census& c, instant now) noexcept {
   const double seconds = std::max(pressure_seconds, pressure_share * capped_seconds(settings_));
+  const double work = facts.waiting_cost * facts.times_low;
   const bool pressure =
-      facts.waiting > 0 && (c.ready_slots == 0 || facts.waiting_cost > seconds * c.ready_slots);
+      facts.waiting > 0 && (c.ready_slots == 0 || work > seconds * c.ready_slots);
   if (!pressure) pressed_since_ = base::never;
   if (pressure && pressed_since_ == base::never) pressed_since_ = now;
   return pressure && now - pressed_since_ >= settings_.sustain;
@@ -225,7 +232,7 @@ void scaling::scale_out(std::uint32_t target, const scale_facts& facts, census& 
   if (asked == 0 && renamed == 0) return;
   reason_ = before == 0 ? "batches wait and no worker is there or expected"
             : pressed_since_ != base::never
-                ? tenths(facts.waiting_cost) + " s of work wait for " +
+                ? tenths(facts.waiting_cost * facts.times_low) + " s of work wait for " +
                       std::to_string(c.ready_slots) + " ready slots"
                 : tenths(busy_) + " busy slots, minimum " + std::to_string(settings_.min);
   if (renamed > 0) reason_ += "; " + std::to_string(renamed) + " removals are taken back";

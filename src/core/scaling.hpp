@@ -55,6 +55,7 @@ struct scale_facts {
   std::uint64_t waiting = 0;
   double waiting_cost = 0;   // sum of est, seconds of work at rate 1
   double waiting_share = 0;  // sum of slot_share(est, capped_seconds(settings))
+  double times_low = 1;      // both are too low by this factor, as far as is known by now
   std::uint64_t waiting_bytes = 0;
   double oldest_seconds = 0;
   double drain_seconds = 0;
@@ -73,6 +74,7 @@ struct scale_step {
 
 //   busy = EWMA over 30 s of busy slots;  back = sum over waiting batches of min(1, est / T)
 //   base = workers for busy / target_utilization slots
+//          (taken times what is known by now that estimates are too low, at most `waiting`)
 //   want = max(min, min(workers for busy / target_utilization + back slots,
 //                       max(workers for running + waiting slots, base))), at most max
 //   out  : to base at once when four fifths of the headroom that target_utilization leaves are
@@ -178,6 +180,7 @@ class scaling {
   std::uint32_t want(const scale_facts& facts, const census& c) const noexcept;
   bool pressed(const scale_facts& facts, const census& c, instant now) noexcept;
   bool crowded(const scale_facts& facts, const census& c) const noexcept;
+  static double back(const scale_facts& facts) noexcept;
   std::uint32_t ahead(const scale_facts& facts, const census& c) const noexcept;
   std::uint32_t expected(const census& c) const noexcept { return c.serving + asked_for(); }
   std::uint32_t total(const census& c) const noexcept;

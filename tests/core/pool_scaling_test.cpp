@@ -117,6 +117,26 @@ TEST_CASE("sustained backlog asks for workers, once an episode, with the backlog
   CHECK(told >= 1);
 }
 
+TEST_CASE("what waits is worth what is known by now, not what was guessed at its arrival") {
+  struct row {
+    double takes;
+    std::uint32_t least, most;
+  };
+  // Estimated at a second each, as nothing was known. One slot, T = 15 s.
+  const std::vector<row> rows{{1, 1, 3}, {15, 15, 20}, {1e6, 15, 20}};   // the last never end
+  for (const row& r : rows) {
+    INFO(r.takes << " s each");
+    bench b(scaled(1, 20));
+    b.admit(20);
+    b.managed("w1", 1, 0);
+    b.run(40, r.takes);
+    std::uint32_t desired = 1;
+    for (const scale_decision& d : b.decisions) desired = std::max(desired, d.desired);
+    CHECK(desired >= r.least);
+    CHECK(desired <= r.most);
+  }
+}
+
 TEST_CASE("without autoscale nobody is asked for anything") {
   bench b(plain_settings());
   b.k.add("w1", 1);

@@ -163,6 +163,27 @@ TEST_CASE("sustained backlog asks for what drains it in time") {
   }
 }
 
+TEST_CASE("estimates that are known to be too low count for more, up to a slot a batch") {
+  struct row {
+    double times_low;
+    std::uint32_t desired;
+  };
+  // One worker of 4 slots, all busy, and 20 batches of 5 s: 2 slots by their estimates.
+  for (const row& r : std::vector<row>{{1, 2}, {2, 3}, {5, 4}, {10, 6}, {1e9, 6}}) {
+    INFO("times " << r.times_low);
+    bench b(plain_scaling());
+    b.add(1);
+    b.busy(4);
+    b.run(15s);
+    b.now += 100s;
+    b.waiting(20, 5);
+    b.facts.times_low = r.times_low;
+    b.facts.oldest_seconds = 1;
+    const auto told = b.run(20s);
+    CHECK((told.empty() ? 1 : told.back().desired) == r.desired);
+  }
+}
+
 TEST_CASE("backlog has to last before more than the base is asked for") {
   bench b = settled(4);
   b.waiting(1000, 10);
