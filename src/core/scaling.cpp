@@ -12,6 +12,7 @@ constexpr double pressure_seconds = 5;      // of waiting work a ready slot, and
 constexpr double pressure_share = 0.5;      // more than both is pressure
 constexpr double waited_share = 0.5;        // of T: who has waited that long shows that slots lack
 constexpr double headroom_share = 0.8;      // of what target_utilization leaves free; see crowded()
+constexpr duration least_capped = 10s;      // T is never less
 constexpr double in_share = 0.9;            // scale in only to at most this share of what is there
 constexpr int patience_startups = 2;        // an asked-for worker is counted on this long
 constexpr int memory_startups = 5;          // and, late, learned from this long
@@ -22,6 +23,11 @@ std::uint32_t whole(double workers) noexcept {
   return up <= 0 ? 0 : static_cast<std::uint32_t>(std::min(up, 1e9));
 }
 
+// Of the objective, for batches that wait already when a worker is asked for.
+duration time_left(const autoscale_settings& s) noexcept {
+  return s.objective - s.startup_time - s.sustain;
+}
+
 std::string tenths(double x) {
   const auto n = static_cast<std::uint64_t>(std::clamp(x, 0.0, 1e15) * 10 + 0.5);
   return std::to_string(n / 10) + "." + std::to_string(n % 10);
@@ -30,8 +36,7 @@ std::string tenths(double x) {
 }  // namespace
 
 double capped_seconds(const autoscale_settings& settings) noexcept {
-  const duration left = settings.objective - settings.startup_time - settings.sustain;
-  return base::to_seconds(std::max<duration>(10s, left));
+  return base::to_seconds(std::max(least_capped, time_left(settings)));
 }
 
 scaling::scaling(const autoscale_settings& settings, instant now)
@@ -186,10 +191,12 @@ bool scaling::pressed(const scale_facts& facts, const census& c, instant now) no
 }
 
 // Are the slots, those to come included, so busy that batches are about to wait, or do they wait?
+// Where workers start too slowly to help a batch that waits, the target itself is the mark.
 bool scaling::crowded(const scale_facts& facts, const census& c) const noexcept {
   const double u = settings_.target_utilization;
   const double slots = c.slots + static_cast<double>(asked_for()) * slots_per_worker_;
-  if (busy_ > slots * (u + headroom_share * (1 - u))) return true;
+  const double taken = time_left(settings_) < least_capped ? 0 : headroom_share;
+  if (busy_ > slots * (u + taken * (1 - u)) + 1e-9) return true;
   return facts.waiting > 0 && facts.oldest_seconds >= waited_share * capped_seconds(settings_);
 }
 

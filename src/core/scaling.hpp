@@ -78,8 +78,8 @@ struct scale_step {
 //   want = max(min, min(workers for busy / target_utilization + back slots,
 //                       max(workers for running + waiting slots, base))), at most max
 //   out  : to base at once when four fifths of the headroom that target_utilization leaves are
-//          taken too, or a batch has waited T / 2; else to what the lower of busy and its EWMA over
-//          scale_in_window asks for;
+//          taken too, or a batch has waited T / 2, or T is at its least; else to what the lower of
+//          busy and its EWMA over scale_in_window asks for;
 //          to want when waiting work / ready slots > max(5 s, T / 2) has held for `sustain`
 //   in   : to the largest want of scale_in_window, only when <= 0.9 x current
 class scaling {

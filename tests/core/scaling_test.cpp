@@ -116,6 +116,21 @@ TEST_CASE("who waits for half of T shows that slots lack") {
   }
 }
 
+TEST_CASE("where no worker would come in time the target is the mark") {
+  struct row {
+    duration objective, startup;
+    bool asks;
+  };
+  for (const row& r : std::vector<row>{{120s, 60s, false}, {80s, 60s, false}, {79s, 60s, true},
+                                       {60s, 60s, true}, {60s, 10min, true}}) {
+    autoscale_settings s = plain_scaling();
+    s.objective = r.objective, s.startup_time = r.startup;
+    bench b = settled(2, s);
+    b.busy(7);                         // over 6.4, below 7.68
+    CHECK(b.run(200s).empty() != r.asks);
+  }
+}
+
 TEST_CASE("the headroom that may be taken at no need is a share of what the target leaves") {
   struct row {
     double target;
