@@ -183,8 +183,7 @@ std::uint32_t scaling::want(const scale_facts& facts, const census& c) const noe
 bool scaling::pressed(const scale_facts& facts, const census& c, instant now) noexcept {
   const double seconds = std::max(pressure_seconds, pressure_share * capped_seconds(settings_));
   const double work = facts.waiting_cost * facts.times_low;
-  const bool pressure =
-      facts.waiting > 0 && (c.ready_slots == 0 || work > seconds * c.ready_slots);
+  const bool pressure = facts.waiting > 0 && (c.ready_slots == 0 || work > seconds * c.ready_slots);
   if (!pressure) pressed_since_ = base::never;
   if (pressure && pressed_since_ == base::never) pressed_since_ = now;
   return pressure && now - pressed_since_ >= settings_.sustain;

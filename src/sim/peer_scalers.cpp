@@ -61,8 +61,7 @@ std::unique_ptr<scaler> make_scaler(scaling_policy policy) {
   return nullptr;
 }
 
-// --- memory
-// -----------------------------------------------------------------------------------------
+// --- memory -------------------------------------------------------------------------------------
 
 void fleet_memory::add(const fleet_facts& facts) {
   seen_.push_back(facts);
@@ -98,8 +97,7 @@ std::uint32_t largest_of_late::add(double now, std::uint32_t recommended) {
   return late_.front().workers;
 }
 
-// --- the peers
-// --------------------------------------------------------------------------------------
+// --- the peers ----------------------------------------------------------------------------------
 
 std::uint32_t knative_scaler::desired(const fleet_facts& facts) {
   memory_.add(facts);

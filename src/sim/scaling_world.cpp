@@ -48,8 +48,7 @@ core::pool_settings settings_of(const scaling_options& o) {
   return s;
 }
 
-// --- the machines
-// -----------------------------------------------------------------------------------
+// --- the machines -------------------------------------------------------------------------------
 
 struct machine {
   enum class state : std::uint8_t { starting, serving, leaving, gone };
@@ -59,8 +58,7 @@ struct machine {
   std::uint32_t busy = 0;
 };
 
-// --- what is measured
-// -------------------------------------------------------------------------------
+// --- what is measured ---------------------------------------------------------------------------
 
 class meter {
  public:
@@ -113,8 +111,7 @@ class meter {
   instant changed_{};
 };
 
-// --- the world
-// --------------------------------------------------------------------------------------
+// --- the world ----------------------------------------------------------------------------------
 
 class pool_world {
  public:
@@ -157,8 +154,7 @@ class pool_world {
     }
   };
 
-  // --- time
-  // ---------------------------------------------------------------------------------------
+  // --- time -------------------------------------------------------------------------------------
   instant arrives() const {
     return next_ < load_.arrivals.size() ? at(load_.arrivals[next_].at) : base::never;
   }
@@ -195,8 +191,7 @@ class pool_world {
     agenda_.push({when, ++order_, subject, ends});
   }
 
-  // --- batches
-  // --------------------------------------------------------------------------------------
+  // --- batches ----------------------------------------------------------------------------------
   void arrive(std::size_t i) {
     const arrival& a = load_.arrivals[i];
     core::batch_facts f;
@@ -238,8 +233,7 @@ class pool_world {
     }
   }
 
-  // --- machines
-  // -------------------------------------------------------------------------------------
+  // --- machines ---------------------------------------------------------------------------------
   std::uint32_t machine_of(worker_id id) const { return machine_of_.at(id.index); }
   std::uint32_t launch() {
     machine m;
@@ -310,8 +304,7 @@ class pool_world {
       m.is = machine::state::leaving;
   }
 
-  // --- a peer's
-  // -----------------------------------------------------------------------------------------
+  // --- a peer's ---------------------------------------------------------------------------------
   void look() {
     facts_.now = seconds_of(now_);
     facts_.slots = options_.slots;
@@ -386,8 +379,7 @@ scaling_result run_scaling(const workload& load, const scaling_options& options)
   return pool_world(load, options).run();
 }
 
-// --- the oracle
-// -----------------------------------------------------------------------------------
+// --- the oracle ---------------------------------------------------------------------------------
 
 double oracle_worker_seconds(const workload& load, double objective_seconds, std::uint32_t slots,
                              double seconds) {

@@ -15,8 +15,7 @@
 namespace weir::sim {
 namespace {
 
-// --- text
-// -----------------------------------------------------------------------------------------
+// --- text ---------------------------------------------------------------------------------------
 
 // Calls take(line, number from 1) for each line that is not empty.
 template <class Take>
@@ -63,8 +62,7 @@ std::optional<double> number(std::string_view text) {
   return value;
 }
 
-// --- dates
-// ----------------------------------------------------------------------------------------
+// --- dates --------------------------------------------------------------------------------------
 
 // The digits at text[from .. from + size), or -1.
 int digits(std::string_view text, std::size_t from, std::size_t size) {
@@ -111,8 +109,7 @@ std::optional<std::int64_t> date(std::string_view text) {
   return duration_cast<nanoseconds>(t.time_since_epoch()).count() + ns;
 }
 
-// --- what both kinds of file need
-// -------------------------------------------------------------------
+// --- what both kinds of file need ---------------------------------------------------------------
 
 class names {
  public:
@@ -144,8 +141,7 @@ void shift_to_zero(std::vector<arrival>& all) {
   for (arrival& a : all) a.at -= first;
 }
 
-// --- tables
-// -----------------------------------------------------------------------------------------
+// --- tables -------------------------------------------------------------------------------------
 
 class table_reader {
  public:
@@ -232,8 +228,7 @@ class table_reader {
   std::int64_t first_ = 0;
 };
 
-// --- the access log
-// ---------------------------------------------------------------------------------
+// --- the access log -----------------------------------------------------------------------------
 
 // Of outcomes with which a worker finished its batch.
 bool finished(const boost::json::object& o) {
@@ -282,8 +277,7 @@ class log_reader {
   std::int64_t first_ = -1;
 };
 
-// --- files
-// ------------------------------------------------------------------------------------------
+// --- files --------------------------------------------------------------------------------------
 
 std::optional<std::string> content(const std::string& path, trace& out) {
   std::ifstream file(path, std::ios::binary);

@@ -42,7 +42,7 @@ TEST_CASE("every policy has a name, and weir's own is no scaler") {
     CHECK(make_scaler(p) != nullptr);
 }
 
-// --- what they are made of -----------------------------------------------------------------------
+// --- what they are made of ----------------------------------------------------------------------
 
 TEST_CASE("averages are over the last while, or over what there is") {
   fleet_memory memory(60);
@@ -75,7 +75,7 @@ TEST_CASE("the largest recommendation of late holds until it is old") {
   }
 }
 
-// --- Knative -------------------------------------------------------------------------------------
+// --- Knative ------------------------------------------------------------------------------------
 
 TEST_CASE("Knative wants 70 percent of the slots taken over a minute") {
   struct row {
@@ -119,7 +119,7 @@ TEST_CASE("Knative goes in by half of what is ready at most") {
   CHECK(f.watch(k, 120) == 10);
 }
 
-// --- HPA -----------------------------------------------------------------------------------------
+// --- HPA ----------------------------------------------------------------------------------------
 
 TEST_CASE("HPA goes by the ratio of utilization to its target, beyond its tolerance") {
   struct row {
@@ -176,7 +176,7 @@ TEST_CASE("an HPA goes out by four workers or as many as there are in a step") {
   }
 }
 
-// --- KEDA ----------------------------------------------------------------------------------------
+// --- KEDA ---------------------------------------------------------------------------------------
 
 TEST_CASE("KEDA wants a worker for every five that wait") {
   struct row {

@@ -38,7 +38,7 @@ constexpr scaling_policy all[] = {scaling_policy::weir, scaling_policy::knative,
 
 }  // namespace
 
-// --- what is measured ----------------------------------------------------------------------------
+// --- what is measured ---------------------------------------------------------------------------
 
 TEST_CASE("batches wait for a slot, in order, and no longer") {
   scaling_options o = plain();
@@ -116,7 +116,7 @@ TEST_CASE("a change the other way within ten minutes is a reversal") {
   CHECK(run_scaling(load, o).reversals == 0);
 }
 
-// --- machines ------------------------------------------------------------------------------------
+// --- machines -----------------------------------------------------------------------------------
 
 TEST_CASE("a machine is ready after its start-up time, a fifth more or less") {
   scaling_options o = plain();
@@ -221,7 +221,7 @@ TEST_CASE("without estimates a batch declares what the workload says") {
   CHECK(run_scaling(load, o).wait_max == Approx(10));
 }
 
-// --- the oracle ----------------------------------------------------------------------------------
+// --- the oracle ---------------------------------------------------------------------------------
 
 TEST_CASE("the oracle spreads work over the objective, in whole workers, at least one") {
   struct row {

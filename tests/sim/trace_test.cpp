@@ -31,7 +31,7 @@ std::string first_error(const trace& t) {
 
 }  // namespace
 
-// --- tables --------------------------------------------------------------------------------------
+// --- tables -------------------------------------------------------------------------------------
 
 TEST_CASE("columns are found by the header's names, wherever they stand") {
   const trace t = read_table("x,w,t\n9,0.5,10\n9,2,11.25\n", plain());
@@ -201,7 +201,7 @@ TEST_CASE("an empty table is an empty workload") {
   }
 }
 
-// --- the access log ------------------------------------------------------------------------------
+// --- the access log -----------------------------------------------------------------------------
 
 TEST_CASE("the access log tells when batches came and what they took") {
   const char* text =
@@ -265,7 +265,7 @@ TEST_CASE("each mistake in an access log is told with its line") {
   }
 }
 
-// --- files and sums ------------------------------------------------------------------------------
+// --- files and sums -----------------------------------------------------------------------------
 
 TEST_CASE("a file that cannot be read is an error of no line") {
   const trace t = read_table_file("/nowhere/there.csv", plain());
