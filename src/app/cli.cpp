@@ -11,6 +11,7 @@
 #include "admin/print.hpp"
 #include "app/remote.hpp"
 #include "app/serve.hpp"
+#include "app/simulate.hpp"
 #include "config/dump.hpp"
 #include "config/nearest.hpp"
 #include "config/reader.hpp"
@@ -39,6 +40,7 @@ int print_schema() {
 struct arguments {
   remote_options remote;
   batch_choice which;
+  simulate_options simulation;
   std::string config, subject, worker, folder, state_dir;
   bool wait = false, all = false;
 };
@@ -165,12 +167,40 @@ void add_backup_verbs(CLI::App& app, arguments& a, int& status) {
   });
 }
 
+void add_simulate_verb(CLI::App& app, arguments& a, int& status) {
+  CLI::App* sub = app.add_subcommand("simulate", "play batches against a pool, in virtual time");
+  sim::request& what = a.simulation.what;
+  sub->add_option("--scenario,-s", what.scenario, "what arrives and what serves it");
+  CLI::Option* config =
+      sub->add_option("--config,-c", what.config, "configuration whose settings are used");
+  sub->add_option("--pool", what.pool, "the pool of it");
+  sub->add_option("--against", what.against, "another configuration to compare with")
+      ->needs(config);
+  sub->add_option("--policy", what.policies, "weir, weir-fifo, first-come, ...: the ones compared")
+      ->delimiter(',');
+  sub->add_option("--seeds", what.seeds, "runs; medians are shown")->check(CLI::Range(1, 1000));
+  sub->add_option("--batches", what.batches, "how many arrive")
+      ->check(CLI::Range(1, 50'000'000));
+  sub->add_option("--load", what.load, "percent of what the workers could do")
+      ->check(CLI::Range(1.0, 1000.0));
+  sub->add_option("--sigma", what.sigma, "declared sizes are off by e^(SIGMA N(0,1))")
+      ->check(CLI::Range(0.0, 10.0));
+  sub->add_flag("--unknown", what.unknown_sizes, "batches declare nothing");
+  sub->add_flag("--json", a.simulation.json, "print every run as JSON");
+  sub->add_option("--plot", a.simulation.plot, "write a plot to this file (SVG)");
+  sub->callback([&] {
+    if (a.simulation.what.load) *a.simulation.what.load /= 100;
+    status = simulate(a.simulation);
+  });
+}
+
 void add_verbs(CLI::App& app, arguments& a, int& status) {
   file_verb(app, a, "serve", "run weir")->callback([&] { status = serve(a.config); });
   file_verb(app, a, "check", "check a configuration")->callback([&] { status = check(a.config); });
   app.add_subcommand("schema", "print the configuration's JSON Schema")
       ->callback([&] { status = print_schema(); });
 
+  add_simulate_verb(app, a, status);
   CLI::App* plan = remote_verb(app, a, "plan", "what a reload would change in the running weir");
   plan->add_option("--config,-c", a.config, "the configuration to compare with")->required();
   plan->callback([&] { status = remote_plan(a.remote, a.config); });

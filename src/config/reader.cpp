@@ -22,9 +22,9 @@ std::string inside(const reading& r) {
 }
 
 // Sections elsewhere that know a key of this name: it may only stand in the wrong place.
-std::string other_places(const section& here, std::string_view name) {
+std::string other_places(const section& here, std::string_view name, const reading& r) {
   std::vector<std::string_view> places;
-  for (const auto* s : all_sections())
+  for (const auto* s : sections_of(r.root()))
     if (s != &here && s->find(name)) places.push_back(s->path.empty() ? "the top level" : s->path);
   if (places.empty() || places.size() > 3) return {};
   return fmt::format(" (it belongs in {})", fmt::join(places, " or "));
@@ -33,7 +33,7 @@ std::string other_places(const section& here, std::string_view name) {
 void unknown_key(const section& s, const node::entry& e, reading& r) {
   std::vector<std::string_view> known;
   for (const auto& k : s.keys) known.push_back(k.name);
-  const auto elsewhere = other_places(s, e.key);
+  const auto elsewhere = other_places(s, e.key, r);
   const auto close = elsewhere.empty() ? nearest(e.key, known) : "";
   r.error_at(e.at, fmt::format("unknown key {}{}{}, expected one of {}{}", quoted(e.key), inside(r),
                                elsewhere, fmt::join(known, ", "),
@@ -206,6 +206,27 @@ void read_section(const section& s, void* object, const node& n, reading& r) {
   if (s.check) s.check(object, n, r);
 }
 
+// What an empty file lacks: "listeners, routes and pools", or nothing in particular.
+std::string least(const section& root) {
+  std::vector<std::string_view> names;
+  for (const auto& k : root.keys)
+    if (k.required) names.push_back(k.name);
+  if (names.empty()) return "keys and values";
+  const std::string last(names.back());
+  names.pop_back();
+  return names.empty() ? last : fmt::format("{} and {}", fmt::join(names, ", "), last);
+}
+
+void read_text(void* object, const std::string& text, const environment& env, reading& r) {
+  auto parsed = parse_document(text, env);
+  for (auto& mistake : parsed.mistakes) r.error_at(mistake.at, std::move(mistake.message));
+  if (parsed.root) {
+    read_section(r.root(), object, *parsed.root, r);
+  } else if (parsed.mistakes.empty()) {
+    r.error_at({}, fmt::format("an empty file, expected at least {}", least(r.root())));
+  }
+}
+
 std::string lines(const std::vector<diagnostic>& found, const std::string& file_name,
                   std::string_view mark) {
   std::string out;
@@ -227,17 +248,22 @@ outcome read(const std::string& text, std::string file_name, const environment& 
              const file_loader& files) {
   outcome out;
   out.file_name = std::move(file_name);
-  auto parsed = parse_document(text, env);
-  reading r(files);
-  for (auto& mistake : parsed.mistakes) r.error_at(mistake.at, std::move(mistake.message));
-  if (parsed.root) {
-    read_section(root_section(), &out.settings, *parsed.root, r);
-  } else if (parsed.mistakes.empty()) {
-    r.error_at({}, "an empty file, expected at least listeners, routes and pools");
-  }
+  reading r(root_section(), files);
+  read_text(&out.settings, text, env, r);
   out.mistakes = r.take_errors();
   out.warnings = r.take_warnings();
   return out;
+}
+
+std::vector<diagnostic> read_object(const section& root, void* object, const std::string& text,
+                                    const environment& env, const file_loader& files) {
+  reading r(root, files);
+  read_text(object, text, env, r);
+  return r.take_errors();
+}
+
+std::string text_of(const std::vector<diagnostic>& mistakes, const std::string& file_name) {
+  return lines(mistakes, file_name, "");
 }
 
 outcome read_file(const std::string& file_name) {

@@ -14,6 +14,8 @@
 
 namespace weir::config {
 
+struct section;
+
 struct outcome {
   config::settings settings;         // to be used only when ok()
   std::vector<diagnostic> mistakes;  // by position
@@ -34,5 +36,13 @@ outcome read(const std::string& text, std::string file_name, const environment& 
 // Loads the file and reads it with the process's environment. A file that cannot be loaded is one
 // mistake at 1:1.
 outcome read_file(const std::string& file_name);
+
+// Other files that are described by tables of keys (spec.hpp) are read as strictly: fills `object`,
+// which is what the rows of `root` store to, and returns the mistakes by position. Sections and
+// keys are documented as there.
+std::vector<diagnostic> read_object(const section& root, void* object, const std::string& text,
+                                    const environment& env, const file_loader& files);
+// A line each: "FILE:LINE:COL: message".
+std::string text_of(const std::vector<diagnostic>& mistakes, const std::string& file_name);
 
 }  // namespace weir::config

@@ -13,9 +13,12 @@
 
 namespace weir::config {
 
+struct section;
+
 class reading {
  public:
-  explicit reading(const file_loader& files) : files_(files) {}
+  // `root`: the section of the whole text.
+  reading(const section& root, const file_loader& files) : root_(root), files_(files) {}
 
   // `message` gets the path in front: "pools.loaders.queue.max_wait: message".
   void error(const node& at, std::string_view message);
@@ -28,6 +31,7 @@ class reading {
   const node* sound(const node& map, std::string_view key) const;
   bool has_mistake(const node& n) const { return bad_.contains(&n); }
 
+  const section& root() const noexcept { return root_; }
   const file_loader& files() const noexcept { return files_; }
   const std::string& path() const noexcept { return path_; }
 
@@ -53,6 +57,7 @@ class reading {
   static std::vector<diagnostic> sorted(std::vector<diagnostic> found);
   std::string with_path(std::string_view message) const;
 
+  const section& root_;
   const file_loader& files_;
   std::string path_;
   std::vector<diagnostic> errors_, warnings_;

@@ -151,10 +151,14 @@ const key* section::find(std::string_view name) const noexcept {
   return at == keys.end() ? nullptr : &*at;
 }
 
-std::vector<const section*> all_sections() {
+std::vector<const section*> sections_of(const section& root) {
   std::vector<const section*> out;
-  collect(root_section(), out);
+  collect(root, out);
   return out;
+}
+
+std::vector<const section*> all_sections() {
+  return sections_of(root_section());
 }
 
 std::string expects_one(const shape& type) {

@@ -121,7 +121,9 @@ const section& route_section();
 const section& pool_section();
 const section& worker_section();
 
-// Every section, each once, the root first, parents before children.
+// Every section from `root` on, each once, the root first, parents before children.
+std::vector<const section*> sections_of(const section& root);
+// Those of the whole configuration.
 std::vector<const section*> all_sections();
 
 // "a whole number from 1 to 64", "one of cancel, finish": what a key takes, for people.

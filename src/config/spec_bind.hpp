@@ -1,6 +1,6 @@
-// Ties rows of the key tables to members of config::settings and of what it holds. Included by the
-// spec_*.cpp files only. A path of member pointers says where a value lives; optionals on the way
-// are made when a value is stored.
+// Ties rows of the key tables to members of config::settings and of what it holds, or of another
+// object that is read by such a table. Included by the spec_*.cpp files only. A path of member
+// pointers says where a value lives; optionals on the way are made when a value is stored.
 #pragma once
 
 #include <memory>

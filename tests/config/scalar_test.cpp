@@ -24,7 +24,7 @@ struct got {
 
 got read(const shape& type, const node& n) {
   const file_loader files = no_file;
-  reading r(files);
+  reading r(root_section(), files);
   got out{read_scalar(type, n, r), {}};
   for (const auto& m : r.take_errors()) out.message += m.message;
   return out;

@@ -152,7 +152,7 @@ TEST_CASE("what needs a restart is what the process holds from its start") {
 
 TEST_CASE("a path grows and shrinks with its steps, and stands before messages") {
   const file_loader none;
-  reading r(none);
+  reading r(root_section(), none);
   node n;
   n.at = {3, 4};
   {
@@ -175,7 +175,7 @@ TEST_CASE("a path grows and shrinks with its steps, and stands before messages")
 
 TEST_CASE("mistakes come out by place, those of one place in the order found, each once") {
   const file_loader none;
-  reading r(none);
+  reading r(root_section(), none);
   r.error_at({2, 1}, "second");
   r.error_at({1, 9}, "first, later");
   r.error_at({1, 2}, "first");
@@ -188,7 +188,7 @@ TEST_CASE("mistakes come out by place, those of one place in the order found, ea
 
 TEST_CASE("only a key that was given and read without a mistake is sound") {
   const file_loader none;
-  reading r(none);
+  reading r(root_section(), none);
   auto good = std::make_shared<node>(), bad = std::make_shared<node>(),
        unset = std::make_shared<node>();
   unset->faulty = true;
