@@ -134,23 +134,30 @@ scaling_report compare_scaling(const workload_source& load, const scaling_trial&
   scaling_report out;
   out.trial = trial;
   std::vector<samples> measured(contenders.size());
+  std::vector<std::vector<fleet_change>> fleets(contenders.size());
   for (std::uint64_t seed = trial.seed; seed < trial.seed + trial.seeds; ++seed) {
     const workload arrivals = load(seed);  // the same for all
-    if (seed == trial.seed) out.batches = arrivals.arrivals.size();
+    const bool first = seed == trial.seed;
+    if (first) out.batches = arrivals.arrivals.size();
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       const scaling_contender& who = contenders[i];
-      const scaling_result r = run_scaling(arrivals, options_of(who, trial, seed));
-      if (out.seconds == 0) out.seconds = r.seconds;
       const double objective = base::to_seconds(who.autoscale.objective);
-      measured[i].add(r, oracle_worker_seconds(arrivals, objective, trial.slots, trial.seconds));
+      const auto oracle = oracle_fleet(arrivals, objective, trial.slots, trial.seconds);
+      const scaling_result r = run_scaling(arrivals, options_of(who, trial, seed));
+      measured[i].add(r, worker_seconds(oracle));
+      if (!first) continue;
+      fleets[i] = r.fleet;
+      if (i == 0) out.oracle = oracle, out.seconds = r.seconds;
     }
   }
-  for (std::size_t i = 0; i < contenders.size(); ++i)
+  for (std::size_t i = 0; i < contenders.size(); ++i) {
     out.verdicts.push_back(verdict_of(contenders[i], measured[i]));
+    out.verdicts.back().fleet = std::move(fleets[i]);
+  }
   return out;
 }
 
-std::string table(const scaling_report& report) {
+std::string table_of(const scaling_report& report) {
   const scaling_trial& t = report.trial;
   std::string out = fmt::format("{}: {} batches in {:.0f} s, {} slots a worker, {} {}\n",
                                 t.workload, report.batches, report.seconds, t.slots, t.seeds,
@@ -168,10 +175,10 @@ std::string table(const scaling_report& report) {
                        plain(v.wait_max.median, 0), with_spread(v.reversals, 0),
                        plain(v.workers_most.median, 0));
   }
-  return out;
+  return out + "\n";
 }
 
-std::string json(const scaling_report& report) {
+std::string json_of(const scaling_report& report) {
   config::json_text out;
   out.open('{');
   out.text_member("workload", report.trial.workload);

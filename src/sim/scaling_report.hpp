@@ -47,12 +47,14 @@ struct scaling_verdict {
   seed_spread wait_p99, wait_max;                       // seconds
   seed_spread decisions, reversals;                     // a day
   seed_spread workers_most, utilization;
+  std::vector<fleet_change> fleet;  // in its first run
 };
 
 struct scaling_report {
   scaling_trial trial;
-  std::uint64_t batches = 0;  // of the first seed
-  double seconds = 0;         // so long did its first run last
+  std::uint64_t batches = 0;         // of the first seed
+  double seconds = 0;                // so long did its first run last
+  std::vector<fleet_change> oracle;  // of the first seed and the first contender's objective
   std::vector<scaling_verdict> verdicts;
 };
 
@@ -63,7 +65,8 @@ std::vector<scaling_contender> with_peers(const core::autoscale_settings& settin
 scaling_report compare_scaling(const workload_source& load, const scaling_trial& trial,
                                std::span<const scaling_contender> contenders);
 
-std::string table(const scaling_report& report);
-std::string json(const scaling_report& report);
+// As those of a contest (report.hpp): the table ends with an empty line, the JSON with a newline.
+std::string table_of(const scaling_report& report);
+std::string json_of(const scaling_report& report);
 
 }  // namespace weir::sim

@@ -379,32 +379,4 @@ scaling_result run_scaling(const workload& load, const scaling_options& options)
   return pool_world(load, options).run();
 }
 
-// --- the oracle ---------------------------------------------------------------------------------
-
-double oracle_worker_seconds(const workload& load, double objective_seconds, std::uint32_t slots,
-                             double seconds) {
-  struct edge {
-    double at = 0, slots = 0;
-  };
-  std::vector<edge> edges;
-  for (const arrival& a : load.arrivals) {
-    const double over = std::max(objective_seconds, a.work);
-    edges.push_back({a.at, a.work / over});
-    edges.push_back({a.at + over, -a.work / over});
-  }
-  std::ranges::sort(edges, {}, &edge::at);
-  double total = 0, demand = 0, now = 0;
-  const auto pass = [&](double to) {
-    total += std::max(1.0, std::ceil(demand / slots - 1e-9)) * (to - now);
-    now = to;
-  };
-  for (const edge& e : edges) {
-    pass(std::max(now, e.at));
-    demand += e.slots;
-  }
-  demand = 0;
-  if (seconds > now) pass(seconds);
-  return total;
-}
-
 }  // namespace weir::sim

@@ -91,7 +91,7 @@ TEST_CASE("no batch waits beyond the objective, and workers stay within their bo
                                    core::queue_order::fifo};
       const scaling_report r = report_of(j, {weir}, seeds);
       const scaling_verdict& v = r.verdicts[0];
-      INFO(table(r));
+      INFO(table_of(r));
       CHECK(v.seconds_late.high == 0);
       CHECK(v.over_oracle.median <= j.most[i]);
       if (std::string(j.name) == "facebook 2009") CHECK(v.reversals.high <= 40);
@@ -147,7 +147,7 @@ TEST_CASE("work that nobody declares is met nearly as well") {
 TEST_CASE("the peers take more workers or make batches wait") {
   for (const judged& j : four()) {
     const scaling_report r = report_of(j, with_peers(settings_of(pairs[1])), 1);
-    INFO(table(r));
+    INFO(table_of(r));
     const scaling_verdict& weir = r.verdicts[0];
     for (const scaling_verdict& peer : r.verdicts) {
       const bool late = peer.seconds_late.median > 0;
@@ -174,6 +174,6 @@ TEST_CASE("the table of scaling", "[.table]") {
     }
     const scaling_report r = report_of(j, who, 10);
     CHECK(r.verdicts.size() == who.size());
-    std::puts(table(r).c_str());
+    std::puts(table_of(r).c_str());
   }
 }

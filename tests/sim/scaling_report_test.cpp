@@ -64,7 +64,7 @@ TEST_CASE("a report holds what the runs of its seeds measured") {
   for (o.seed = 1; o.seed <= 2; ++o.seed) {
     const workload load = step_load(o.seed);
     hours.push_back(run_scaling(load, o).worker_seconds / 3600);
-    over.push_back(hours.back() * 3600 / oracle_worker_seconds(load, 120, 4, step_seconds));
+    over.push_back(hours.back() * 3600 / worker_seconds(oracle_fleet(load, 120, 4, step_seconds)));
   }
   CHECK(r.verdicts[0].worker_hours.median == Approx((hours[0] + hours[1]) / 2));
   CHECK(r.verdicts[0].over_oracle.low == Approx(std::min(over[0], over[1])));
@@ -92,10 +92,11 @@ TEST_CASE("contenders meet the same arrivals, and each its own objective") {
 }
 
 TEST_CASE("the table has a line for each contender") {
-  const std::string text = table(small_report());
+  const std::string text = table_of(small_report());
   std::size_t lines = 0;
   for (char c : text) lines += c == '\n';
-  CHECK(lines == 3 + 4);
+  CHECK(lines == 3 + 4 + 1);
+  CHECK(text.ends_with("\n\n"));
   CHECK(text.starts_with("step: "));
   CHECK(text.find("2 seeds, medians") != std::string::npos);
   for (const char* word : {"\nweir ", "\nknative ", "\nhpa ", "\nkeda ", " 60/120 ", ".."})
@@ -110,17 +111,17 @@ TEST_CASE("a measure without a spread is one number") {
   r.verdicts.resize(1);
   r.verdicts[0].who.name = "weir";
   r.verdicts[0].over_oracle = {1.5, 1.5, 1.5};
-  const std::string same = table(r);
+  const std::string same = table_of(r);
   CHECK(same.find("1.50") != std::string::npos);
   CHECK(same.find("(1.50") == std::string::npos);
   CHECK(same.find("1 seed\n") != std::string::npos);
   r.verdicts[0].over_oracle = {1.5, 1.25, 2};
-  CHECK(table(r).find("1.50 (1.25..2.00)") != std::string::npos);
+  CHECK(table_of(r).find("1.50 (1.25..2.00)") != std::string::npos);
 }
 
 TEST_CASE("the JSON holds every measure and reads back") {
   const scaling_report r = small_report();
-  const std::string text = json(r);
+  const std::string text = json_of(r);
   const boost::json::value v = boost::json::parse(text);
   CHECK(v.at("workload").as_string() == "step");
   CHECK(v.at("batches").as_int64() == static_cast<std::int64_t>(r.batches));
@@ -142,6 +143,6 @@ TEST_CASE("the JSON holds every measure and reads back") {
 }
 
 TEST_CASE("the same report is the same bytes") {
-  CHECK(json(small_report()) == json(small_report()));
-  CHECK(table(small_report()) == table(small_report()));
+  CHECK(json_of(small_report()) == json_of(small_report()));
+  CHECK(table_of(small_report()) == table_of(small_report()));
 }

@@ -216,29 +216,6 @@ TEST_CASE("without estimates a batch declares what the workload says") {
   CHECK(run_scaling(load, o).wait_max == Approx(10));
 }
 
-// --- the oracle ---------------------------------------------------------------------------------
-
-TEST_CASE("the oracle spreads work over the objective, in whole workers, at least one") {
-  struct row {
-    std::vector<std::pair<double, double>> load;
-    double seconds, worker_seconds;
-  };
-  const std::vector<row> rows{
-      {{}, 1000, 1000},
-      {{{0, 10}}, 0, 100},                         // one worker while it lasts
-      {{{0, 10}}, 1000, 1000},
-      {{{500, 10}}, 0, 600},                       // and before
-      {{{0, 400}, {0, 400}, {0, 400}}, 0, 400},    // long ones: a slot each while they last
-      {{{0, 100}, {0, 100}, {0, 100}, {0, 100}}, 0, 100},             // 4 slots: one worker
-      {{{0, 100}, {0, 100}, {0, 100}, {0, 100}, {0, 100}}, 0, 200},   // 5: two
-      {{{0, 100}, {0, 100}, {0, 100}, {0, 100}, {50, 100}}, 0, 50 + 2 * 50 + 50},
-  };
-  for (const row& r : rows) {
-    INFO(r.load.size() << " batches");
-    CHECK(oracle_worker_seconds(batches(r.load), 100, 4, r.seconds) == Approx(r.worker_seconds));
-  }
-}
-
 TEST_CASE("nobody who meets the objective is below the oracle") {
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     const workload load = step_load(seed);
@@ -247,7 +224,7 @@ TEST_CASE("nobody who meets the objective is below the oracle") {
       o.seed = seed;
       o.seconds = step_seconds;
       const scaling_result r = run_scaling(load, o);
-      CHECK(r.worker_seconds > oracle_worker_seconds(load, 120, 4, step_seconds));
+      CHECK(r.worker_seconds > worker_seconds(oracle_fleet(load, 120, 4, step_seconds)));
     }
   }
 }
