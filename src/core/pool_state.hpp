@@ -195,6 +195,12 @@ struct pool::state {
   bool scaling_can_bring() const noexcept {
     return settings.autoscale && settings.autoscale->max > 0;
   }
+  // The objective is the longest that a batch should wait: while more workers can be had, nobody is
+  // overtaken by those that come later than half of it. The other half is for those ahead.
+  duration overtaken_max() const noexcept {
+    const auto& scale = settings.autoscale;
+    return scale && fleet.staying() < scale->max ? scale->objective / 2 : base::forever;
+  }
   void configure_scaling(instant now);
   void give_back_drains(instant now);
   void recount_demand() noexcept;

@@ -100,6 +100,18 @@ TEST_CASE("no batch waits beyond the objective, and workers stay within their bo
   }
 }
 
+TEST_CASE("nor does any in the order of cost, which is the default") {
+  for (const judged& j : four())
+    for (const pair& p : pairs) {
+      const scaling_contender weir{"weir", scaling_policy::weir, settings_of(p),
+                                   core::queue_order::cost_aware};
+      const scaling_report r = report_of(j, {weir}, 2);
+      INFO(table_of(r));
+      CHECK(r.verdicts[0].seconds_late.high == 0);
+      if (std::string(j.name) == "facebook 2009") CHECK(r.verdicts[0].reversals.high <= 40);
+    }
+}
+
 namespace {
 
 // As `j`, but what batches declare is made by `declared`.

@@ -39,7 +39,8 @@ TEST_CASE("a plot has a stepped line for each contender and an area for the orac
   CHECK(svg.ends_with("</svg>\n"));
   CHECK(count(svg, "<polyline ") == 4);
   CHECK(count(svg, "<polygon ") == 1);
-  for (const char* word : {"Workers: step", ">weir (", ">knative (", ">hpa (", ">keda (", ">oracle<"})
+  for (const char* word :
+       {"Workers: step", ">weir (", ">knative (", ">hpa (", ">keda (", ">oracle<"})
     CHECK(count(svg, word) == 1);
 }
 
