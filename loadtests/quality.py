@@ -55,7 +55,8 @@ def against(runs, others):
 
 
 def short(number):
-    return f"{number:.0f}" if number >= 100 else f"{number:.1f}" if number >= 10 else f"{number:.2f}"
+    digits = 0 if number >= 100 else 1 if number >= 10 else 2
+    return f"{number:.{digits}f}"
 
 
 class Row:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How well weir decides, in virtual time: every scenario of scenarios/ under weir and the policies of
-# other balancers, on the same arrivals. Builds weir if none is named, and prints the tables.
+# How well weir decides, in virtual time: every scenario of scenarios/ under weir and the policies
+# of other balancers, on the same arrivals. Builds weir if none is named, and prints the tables.
 #   --weir PATH         a built weir to ask instead of building one
 #   --seeds N           runs of each row, medians are shown (3)
 #   --only NAME[,NAME]  these scenarios only       --batches N   in each run

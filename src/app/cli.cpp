@@ -171,11 +171,9 @@ void add_simulate_verb(CLI::App& app, arguments& a, int& status) {
   CLI::App* sub = app.add_subcommand("simulate", "play batches against a pool, in virtual time");
   sim::request& what = a.simulation.what;
   sub->add_option("--scenario,-s", what.scenario, "what arrives and what serves it");
-  CLI::Option* config =
-      sub->add_option("--config,-c", what.config, "configuration whose settings are used");
+  sub->add_option("--config,-c", what.config, "configuration whose settings are used");
   sub->add_option("--pool", what.pool, "the pool of it");
-  sub->add_option("--against", what.against, "another configuration to compare with")
-      ->needs(config);
+  sub->add_option("--against", what.against, "another configuration to compare with");
   sub->add_option("--policy", what.policies, "weir, weir-fifo, first-come, ...: the ones compared")
       ->delimiter(',');
   sub->add_option("--seeds", what.seeds, "runs; medians are shown")->check(CLI::Range(1, 1000));

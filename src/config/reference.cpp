@@ -126,8 +126,12 @@ std::string table(const section& s) {
 }  // namespace
 
 std::string reference_markdown() {
+  return reference_markdown(root_section());
+}
+
+std::string reference_markdown(const section& root) {
   std::vector<std::string> tables;
-  for (const auto* s : all_sections()) tables.push_back(table(*s));
+  for (const auto* s : sections_of(root)) tables.push_back(table(*s));
   return fmt::format("{}", fmt::join(tables, "\n"));
 }
 

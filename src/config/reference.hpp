@@ -6,8 +6,12 @@
 
 namespace weir::config {
 
+struct section;
+
 // A heading and a table a section: key, type with unit and range, default, meaning, what happens at
 // its limit.
 std::string reference_markdown();
+// The same of another file that is described by such tables.
+std::string reference_markdown(const section& root);
 
 }  // namespace weir::config

@@ -1,6 +1,6 @@
-// Policies side by side on the same arrivals and fleets, seed by seed: what `weir simulate` and
-// loadtests/quality.sh run. A contender is weir with some settings, or one of its peers; usually all
-// serve the same fleet, but two configurations may list different workers.
+// Policies side by side on the same arrivals and fleets, seed by seed: what `weir simulate` runs. A
+// contender is weir with some settings, or one of its peers; usually all serve the same fleet, but
+// two configurations may list different workers.
 #pragma once
 
 #include <cstdint>

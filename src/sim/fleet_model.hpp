@@ -59,7 +59,7 @@ struct fleet_plan {
   std::vector<change> changes;      // by time; every worker's first is that it joins
 };
 
-// Seconds of work a second, all but backups, all having joined; antagonists counted at the mean speed.
+// Seconds of work a second by all but backups, all having joined; antagonists at the mean speed.
 double capacity_of(const std::vector<worker_group>& groups) noexcept;
 
 fleet_plan plan_fleet(const std::vector<worker_group>& groups, double length, std::uint64_t seed);

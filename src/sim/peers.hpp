@@ -1,13 +1,7 @@
-// What other balancers do, to compare weir with on the same arrivals. All but the last push: a
+// What other balancers do, to compare weir with on the same arrivals. All but first_come push: a
 // batch is given to a worker as it arrives and waits there, first come first served, `slots` at a
-// time; the last one keeps a single queue in front of the workers.
-//   round_robin         each worker in turn
-//   two_choices         the less loaded of two drawn at random: Envoy's LEAST_REQUEST
-//                       (Mitzenmacher, IEEE TPDS 2001)
-//   least_connections   the fewest outstanding, ties in turn: HAProxy's leastconn, nginx's least_conn
-//   first_come          one queue, a free slot of the worker that runs least: HAProxy with maxconn
-// All probe as HAProxy does by default (every 2 s, 3 falls, 2 rises), none ejects passively, and a
-// failed attempt goes elsewhere at once, three attempts in all.
+// time. All probe as HAProxy does by default (every 2 s, 3 falls, 2 rises), none ejects passively,
+// and a failed attempt goes elsewhere at once until the attempts are used up.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +14,12 @@
 
 namespace weir::sim {
 
-enum class peer : std::uint8_t { round_robin, two_choices, least_connections, first_come };
+enum class peer : std::uint8_t {
+  round_robin,        // each worker in turn
+  two_choices,        // the less loaded of two drawn at random: Envoy (Mitzenmacher, TPDS 2001)
+  least_connections,  // the fewest outstanding, ties in turn: HAProxy's leastconn, nginx
+  first_come,         // one queue, a free slot where least runs: HAProxy with maxconn = slots
+};
 
 class peer_policy final : public policy {
  public:

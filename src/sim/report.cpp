@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <cmath>
 
@@ -10,32 +12,58 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view table_head =
-    "                          mean over bound       mean      wait                      "
-    "sojourn                   slowdown       slots  attempts       batches\n"
-    "policy                  median  low .. high  to first       p50      p99      max     "
-    "p50      p99      max     p50     p99   busy   failed  again     lost\n";
+// What stands in a line of the table; heads are lines too.
+struct cells {
+  std::string_view name;
+  std::string ratio, range, against;
+  std::array<std::string, 3> wait, sojourn;
+  std::array<std::string, 2> slowdown;
+  std::string busy, failed, again, lost;
+};
 
-std::string row_of(const standing& s) {
-  const measures& m = s.median;
-  const auto three = [](const spread& v) {
-    return fmt::format("{:>8} {:>8} {:>8}", short_number(v.p50), short_number(v.p99),
-                       short_number(v.max));
-  };
-  const std::string range =
-      fmt::format("{} .. {}", short_number(s.ratio_low), short_number(s.ratio_high));
-  return fmt::format("{:<22} {:>7} {:>16} {:>6} {} {} {:>7} {:>7} {:>5.1f}% {:>8} {:>6} {:>8}\n",
-                     s.name, short_number(m.ratio), range, short_number(s.against_first),
-                     three(m.wait), three(m.sojourn), short_number(m.slowdown.p50),
-                     short_number(m.slowdown.p99), m.utilisation * 100, m.failed_attempts,
-                     m.retries, m.lost);
+std::string line_of(const cells& c, std::size_t name_width) {
+  std::string line =
+      fmt::format("{:<{}} {:>7} {:>16} {:>8}", c.name, name_width, c.ratio, c.range, c.against);
+  for (const auto& group : {c.wait, c.sojourn})
+    for (const std::string& cell : group) line += fmt::format(" {:>7}", cell);
+  for (const std::string& cell : c.slowdown) line += fmt::format(" {:>7}", cell);
+  return line + fmt::format(" {:>6} {:>7} {:>7} {:>6}\n", c.busy, c.failed, c.again, c.lost);
 }
 
-std::string tenants_of(const std::vector<standing>& all) {
+std::string heads(std::size_t name_width) {
+  const cells groups{"", "mean", "over bound", "mean", {"", "wait", "(s)"}, {"", "sojourn", "(s)"},
+                     {"slow", "down"}, "slots", "tries", "tries", ""};
+  const cells columns{"policy", "median", "low .. high", "to first", {"p50", "p99", "max"},
+                      {"p50", "p99", "max"}, {"p50", "p99"}, "busy", "failed", "again", "lost"};
+  return line_of(groups, name_width) + line_of(columns, name_width);
+}
+
+std::array<std::string, 3> three(const spread& s) {
+  return {short_number(s.p50), short_number(s.p99), short_number(s.max)};
+}
+
+std::string row_of(const standing& s, std::size_t name_width) {
+  const measures& m = s.median;
+  return line_of({s.name, short_number(m.ratio),
+                  fmt::format("{} .. {}", short_number(s.ratio_low), short_number(s.ratio_high)),
+                  short_number(s.against_first), three(m.wait), three(m.sojourn),
+                  {short_number(m.slowdown.p50), short_number(m.slowdown.p99)},
+                  fmt::format("{:.1f}%", m.utilisation * 100), std::to_string(m.failed_attempts),
+                  std::to_string(m.retries), std::to_string(m.lost)},
+                 name_width);
+}
+
+std::size_t widest_name(const std::vector<standing>& all) {
+  std::size_t width = 17;
+  for (const standing& s : all) width = std::max(width, s.name.size());
+  return width;
+}
+
+std::string tenants_of(const std::vector<standing>& all, std::size_t name_width) {
   std::string out;
   for (const standing& s : all) {
     if (s.median.tenants.size() < 2) continue;
-    out += fmt::format("{:<22} Jain {:.3f}", s.name, s.median.fairness);
+    out += fmt::format("{:<{}} Jain {:.3f}", s.name, name_width, s.median.fairness);
     for (const tenant_measures& t : s.median.tenants)
       out += fmt::format("; {} p50 {} p99 {} slowdown {}", t.name.empty() ? "(none)" : t.name,
                          short_number(t.sojourn.p50), short_number(t.sojourn.p99),
@@ -181,9 +209,10 @@ std::string short_number(double n) {
 
 std::string table_of(const std::string& title, const std::string& facts,
                      const std::vector<standing>& all) {
-  std::string out = fmt::format("{}: {}\n{}", title, facts, table_head);
-  for (const standing& s : all) out += row_of(s);
-  return out + tenants_of(all) + "\n";
+  const std::size_t width = widest_name(all);
+  std::string out = fmt::format("{}: {}\n{}", title, facts, heads(width));
+  for (const standing& s : all) out += row_of(s, width);
+  return out + tenants_of(all, width) + "\n";
 }
 
 std::string json_of(const std::string& title, const std::string& facts,

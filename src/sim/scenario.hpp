@@ -23,17 +23,19 @@ enum class trace_times : std::uint8_t {
 };
 
 struct trace_source {
+  static constexpr double work_max = 240 * 3600;  // where a table's work ends, if it does not say
   std::string file;
   trace_kind kind = trace_kind::table;
   sim::separator separator = separator::comma;
-  trace_format format;
+  trace_format format{.work_max = work_max};
   std::string pool;  // of an access log: this one's batches only
 };
 
 struct scenario {
   std::string name;
-  double load = 0;             // 0: not given: 75 %, or a trace's own
-  std::uint64_t batches = 0;   // 0: not given: 200,000, or a trace's own
+  double load = 0.75;
+  bool load_given = false;     // else a recorded trace keeps its own
+  std::uint64_t batches = 0;   // 0: 200,000, or as many as were recorded
   std::vector<source> sources;
   sim::estimates estimates;
   std::vector<trace_source> traces;  // merged; instead of sources

@@ -13,7 +13,6 @@
 namespace weir::sim {
 namespace {
 
-constexpr double usual_load = 0.75;
 constexpr std::uint64_t usual_batches = 200'000;
 
 // What one configuration says of a pool.
@@ -116,12 +115,11 @@ class maker {
     }
     if (!asked_.config.empty()) scenario_.config = asked_.config;
     if (!asked_.pool.empty()) scenario_.pool = asked_.pool;
-    if (asked_.load) scenario_.load = *asked_.load;
+    if (asked_.load) scenario_.load = *asked_.load, scenario_.load_given = true;
     if (asked_.batches) scenario_.batches = *asked_.batches;
     if (asked_.sigma) scenario_.estimates.sigma = *asked_.sigma;
     if (asked_.unknown_sizes) scenario_.estimates.known = false;
     if (!asked_.policies.empty()) scenario_.policies = asked_.policies;
-    if (scenario_.traces.empty() && scenario_.load == 0) scenario_.load = usual_load;
     for (const std::string& name : asked_.policies) check_policy(name);
   }
 
@@ -138,7 +136,9 @@ class maker {
     own_.weir.retry.attempts = scenario_.attempts;
     if (!scenario_.config.empty())
       out_.mistakes += read_configured(scenario_.config, scenario_.pool, own_);
-    if (!asked_.against.empty())
+    if (!asked_.against.empty() && scenario_.config.empty())
+      out_.mistakes += "another configuration to compare with, expected --config for the first\n";
+    if (!asked_.against.empty() && !scenario_.config.empty())
       out_.mistakes += read_configured(asked_.against, scenario_.pool, other_.emplace());
   }
 
@@ -154,7 +154,7 @@ class maker {
       own_.workers = scenario_.workers;
       if (other_) other_->workers = scenario_.workers;
     }
-    if (own_.workers.empty()) own_.workers.emplace_back();
+    if (own_.workers.empty() && scenario_.config.empty()) own_.workers.emplace_back();
     const bool works = capacity_of(own_.workers) > 0 &&
                        (!other_ || capacity_of(other_->workers) > 0);
     if (!works && out_.ok()) out_.mistakes = "no worker, expected one at least\n";
@@ -171,10 +171,12 @@ class maker {
   void add_other() {
     auto& all = out_.run.contenders;
     const auto first = std::find_if(all.begin(), all.end(), [](auto& c) { return !c.peer; });
-    const std::string label = own_.label.empty() ? "weir" : own_.label;
-    if (first != all.end()) first->name = label;
     contender c = contender_named("weir", other_->weir, other_->workers);
-    c.name = other_->label == label ? other_->label + " (2)" : other_->label;
+    c.name = other_->label;
+    if (first != all.end()) {
+      first->name = own_.label;
+      if (own_.label == other_->label) c.name += " (2)";
+    }
     all.push_back(std::move(c));
   }
 
@@ -192,11 +194,10 @@ class maker {
   std::function<workload(std::uint64_t)> trace_player(double capacity) const {
     auto recorded = std::make_shared<const workload>(recorded_);
     return [recorded, capacity, s = scenario_](std::uint64_t seed) {
-      const double load = s.load > 0 ? s.load : usual_load;
       workload w = s.times == trace_times::poisson
-                       ? redraw(*recorded, s.batches, load, capacity, seed) : *recorded;
+                       ? redraw(*recorded, s.batches, s.load, capacity, seed) : *recorded;
       w.arrivals.resize(std::min<std::uint64_t>(w.arrivals.size(), s.batches));
-      if (s.times == trace_times::recorded && s.load > 0) stretch(w, s.load, capacity);
+      if (s.times == trace_times::recorded && s.load_given) stretch(w, s.load, capacity);
       blur(w, s.estimates, seed);
       return w;
     };
@@ -209,8 +210,10 @@ class maker {
     const std::string sizes = !e.known ? "sizes unknown"
                               : e.sigma > 0 ? fmt::format("sizes known to e^({} N(0,1))", e.sigma)
                                             : "sizes known";
-    const std::string load = scenario_.load > 0 ? fmt::format("load {:g} %", scenario_.load * 100)
-                                                : "load as recorded";
+    const bool own_load = !scenario_.traces.empty() && !scenario_.load_given &&
+                          scenario_.times == trace_times::recorded;
+    const std::string load =
+        own_load ? "load as recorded" : fmt::format("load {:g} %", scenario_.load * 100);
     return fmt::format("{} workers, {} slots, {}, {} batches, {}, {} seeds", count, slots, load,
                        scenario_.batches, sizes, out_.run.seeds);
   }

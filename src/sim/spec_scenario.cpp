@@ -35,6 +35,19 @@ key seconds(std::string_view name, base::duration min, base::duration max, std::
   return k;
 }
 
+// A row for the load, which also tells that there was one.
+key load_key() {
+  key k = leaf<&scenario::load>("load", share(0.01, 10),
+                                "Work that arrives over what the workers could do. Not given: a "
+                                "recorded trace keeps its own.");
+  k.store = [](void* o, config::value v) {
+    auto& s = *static_cast<scenario*>(o);
+    s.load = std::get<double>(v);
+    s.load_given = true;
+  };
+  return k;
+}
+
 void in_order(double low, double high, std::string_view low_key, std::string_view high_key,
               const config::node& at, config::reading& r) {
   const config::node* given = r.sound(at, high_key);
@@ -242,10 +255,9 @@ const section& scenario_section() {
       "A scenario of weir simulate.",
       {
           leaf<&S::name>("name", of(kind::text), "Its name; not given: the file's."),
-          leaf<&S::load>("load", share(0.01, 10),
-                         "Work that arrives over what the workers could do. Not given: 75%, or a "
-                         "trace as it was."),
-          leaf<&S::batches>("batches", count(1, 50'000'000), "How many arrive."),
+          load_key(),
+          leaf<&S::batches>("batches", or_word(count(1, 50'000'000), "auto"),
+                            "How many arrive; auto: 200000, or as many as were recorded."),
           list_of<&S::sources>("sources", source_section(), "tenant", 1, 64),
           nested<&S::estimates>("estimates", estimates_section()),
           list_of<&S::traces>("traces", trace_section(), "file", 1, 16),

@@ -1,5 +1,5 @@
-// What arrives in a simulation: batches with the work they really are and what they declare. Made by
-// the generators or read from a trace, played by the worlds. Plain data; seconds everywhere.
+// What arrives in a simulation: batches with the work they really are and what they declare. Made
+// by the generators or read from a trace, played by the worlds. Plain data; seconds everywhere.
 #pragma once
 
 #include <cstdint>

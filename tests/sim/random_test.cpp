@@ -34,7 +34,9 @@ TEST_CASE("the first numbers of a seed are these, on every machine") {
   random again(1);
   for (std::uint64_t x : first) CHECK(x == again.next());
   INFO(first[0] << " " << first[1] << " " << first[2]);
-  CHECK(first == std::vector<std::uint64_t>{7424325031666622691u, 2155999586940230350u, 16488875487912662716u});
+  CHECK(first ==
+        std::vector<std::uint64_t>{7424325031666622691u, 2155999586940230350u,
+                                   16488875487912662716u});
 }
 
 TEST_CASE("seeds near to each other begin far apart") {

@@ -33,7 +33,8 @@ TEST_CASE("a batch takes its work over the speed of its worker") {
 
 TEST_CASE("work is integrated over a speed that changes while it runs") {
   // 4 s at 1, then 0.5 from 4 to 10 s, then 2.
-  const fleet_plan fleet = fleet_of({slots(3)}, {{4, 0, kind::speed, 0.5}, {10, 0, kind::speed, 2}});
+  const fleet_plan fleet =
+      fleet_of({slots(3)}, {{4, 0, kind::speed, 0.5}, {10, 0, kind::speed, 2}});
   struct row { double at, work, sojourn; };
   for (const row& t : {row{0, 4, 4}, row{0, 5, 6}, row{0, 7, 10}, row{0, 9, 11}, row{3, 1, 1},
                        row{3, 2, 3}, row{5, 1, 2}, row{9, 2.5, 2}, row{20, 2, 1}}) {
