@@ -157,7 +157,8 @@ const section& queue_section() {
               "How much earlier one step of `Priority: u=` counts a batch; 0s ignores it."),
           leaf<&pool::settings, queue, &Q::cost_weight>(
               "cost_weight", number(0, 1000),
-              "A batch is overtaken only by those that arrive within this times its own size."),
+              "A batch is overtaken only by those that arrive within this times its own size; "
+              "where `autoscale` can bring more workers, within half of its `objective` at most."),
           leaf<&pool::settings, queue, &Q::tenants_max>("max_tenants", count(1, 1'000'000),
                                                         "Tenants accounted for at once.",
                                                         "Further ones share one account."),

@@ -132,7 +132,8 @@ void pool::state::enqueue(batch_id id, batch& b, batch_stage stage, instant now)
 // Fixed the first time that it has to wait.
 void pool::state::take_key(batch& b) const noexcept {
   if (std::exchange(b.has_key, true)) return;
-  b.key = make_key(settings.queue, b.arrived, b.cost.seconds, b.urgency, b.key.sequence);
+  b.key = make_key(settings.queue, b.arrived, b.cost.seconds, b.urgency, b.key.sequence,
+                   overtaken_max());
 }
 
 void pool::state::dequeue(batch_id id, batch& b, bool served) {
@@ -364,6 +365,7 @@ pool::state::forecast pool::state::look(instant now) const noexcept {
   f.work = costs.waiting_seconds();
   const double estimated = queue.cost() + stored_cost;
   f.value = estimated > 0 ? f.work / estimated : 1;
+  f.too_low = too_low;
   f.rate = drained.per_second(fleet.speed() / too_low);
   f.soonest = running_now.soonest;
   return f;

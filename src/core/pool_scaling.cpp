@@ -1,4 +1,5 @@
 // pool, continued: the facts of an autoscaling tick and what is done about its answer.
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -85,7 +86,9 @@ void pool::state::gather(scale_facts& facts, instant now) {
   facts.waiting_share = demand_share + stored_share;
   facts.waiting_bytes = backlog_bytes();
   facts.oldest_seconds = oldest_seconds(now);
-  facts.drain_seconds = look(now).drain();
+  const forecast seen = look(now);
+  facts.drain_seconds = seen.drain();
+  facts.times_low = std::max(1.0, seen.value * seen.too_low);
   facts.paused = paused || winding_down || closed;
   facts.outage = fleet.ejections().impaired();
   facts.workers = scale_workers;

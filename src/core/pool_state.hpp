@@ -177,6 +177,7 @@ struct pool::state {
   // `value` to be in seconds of now.
   struct forecast {
     double value = 1;
+    double too_low = 1;   // and by this, because attempts run longer than expected
     double work = 0;      // of what waits: seconds at rate 1
     double rate = 0;      // of those a second; 0: nothing drains
     double soonest = 0;   // seconds until a slot frees
@@ -193,6 +194,12 @@ struct pool::state {
   // --- the whole (pool_scaling.cpp) ------------------------------------------------------------
   bool scaling_can_bring() const noexcept {
     return settings.autoscale && settings.autoscale->max > 0;
+  }
+  // The objective is the longest that a batch should wait: while more workers can be had, nobody is
+  // overtaken by those that come later than half of it. The other half is for those ahead.
+  duration overtaken_max() const noexcept {
+    const auto& scale = settings.autoscale;
+    return scale && fleet.staying() < scale->max ? scale->objective / 2 : base::forever;
   }
   void configure_scaling(instant now);
   void give_back_drains(instant now);

@@ -8,7 +8,11 @@ namespace weir::core {
 namespace {
 
 constexpr double busy_window_seconds = 30;  // of the EWMA over busy slots
-constexpr double pressure_seconds = 5;      // of waiting work a ready slot: more is pressure
+constexpr double pressure_seconds = 5;      // of waiting work a ready slot, and this share of T:
+constexpr double pressure_share = 0.5;      // more than both is pressure
+constexpr double waited_share = 0.5;        // of T: who has waited that long shows that slots lack
+constexpr double headroom_share = 0.8;      // of what target_utilization leaves free; see crowded()
+constexpr duration least_capped = 10s;      // T is never less
 constexpr double in_share = 0.9;            // scale in only to at most this share of what is there
 constexpr int patience_startups = 2;        // an asked-for worker is counted on this long
 constexpr int memory_startups = 5;          // and, late, learned from this long
@@ -19,6 +23,11 @@ std::uint32_t whole(double workers) noexcept {
   return up <= 0 ? 0 : static_cast<std::uint32_t>(std::min(up, 1e9));
 }
 
+// Of the objective, for batches that wait already when a worker is asked for.
+duration time_left(const autoscale_settings& s) noexcept {
+  return s.objective - s.startup_time - s.sustain;
+}
+
 std::string tenths(double x) {
   const auto n = static_cast<std::uint64_t>(std::clamp(x, 0.0, 1e15) * 10 + 0.5);
   return std::to_string(n / 10) + "." + std::to_string(n % 10);
@@ -27,8 +36,7 @@ std::string tenths(double x) {
 }  // namespace
 
 double capped_seconds(const autoscale_settings& settings) noexcept {
-  const duration left = settings.objective - settings.startup_time - settings.sustain;
-  return base::to_seconds(std::max<duration>(10s, left));
+  return base::to_seconds(std::max(least_capped, time_left(settings)));
 }
 
 scaling::scaling(const autoscale_settings& settings, instant now)
@@ -84,11 +92,14 @@ void scaling::decide(const scale_facts& facts, census& c, scale_step& out, insta
 // --- what the facts say ----------------------------------------------------------------------
 
 void scaling::measure_busy(const scale_facts& facts, instant now) noexcept {
-  if (measured_ == base::never)
-    busy_ = facts.busy_slots;
-  else
-    busy_ += (facts.busy_slots - busy_) *
-             -std::expm1(-base::to_seconds(now - measured_) / busy_window_seconds);
+  const bool first = measured_ == base::never;
+  const double passed = first ? 0 : base::to_seconds(now - measured_);
+  const auto follow = [&](double& mean, double window) {
+    if (first) mean = facts.busy_slots;
+    mean += (facts.busy_slots - mean) * -std::expm1(-passed / window);
+  };
+  follow(busy_, busy_window_seconds);
+  follow(busy_long_, std::max(busy_window_seconds, base::to_seconds(settings_.scale_in_window)));
   measured_ = now;
 }
 
@@ -154,21 +165,46 @@ std::uint32_t scaling::base(const census& c) const noexcept {
   return workers_for(busy_target(), c);
 }
 
+// Slots for the backlog. What waits was estimated at its arrival: sizes that nobody declared are
+// known better once some of their like have run, or run on and on.
+double scaling::back(const scale_facts& facts) noexcept {
+  return std::min(static_cast<double>(facts.waiting), facts.waiting_share * facts.times_low);
+}
+
 std::uint32_t scaling::want(const scale_facts& facts, const census& c) const noexcept {
   const auto batches = static_cast<double>(facts.running + facts.waiting);
-  const std::uint32_t by_work = workers_for(busy_target() + facts.waiting_share, c);
+  const std::uint32_t by_work = workers_for(busy_target() + back(facts), c);
   const std::uint32_t by_count = std::max(workers_for(batches, c), base(c));
   return limited(std::min(by_work, by_count));
 }
 
-// Has more waited than the ready slots do in 5 s, for as long as `sustain`?
+// Has more waited than the ready slots do in T / 2, for as long as `sustain`? What they do sooner
+// would be done before a worker asked for now could take any of it in time.
 bool scaling::pressed(const scale_facts& facts, const census& c, instant now) noexcept {
-  const bool pressure =
-      facts.waiting > 0 &&
-      (c.ready_slots == 0 || facts.waiting_cost > pressure_seconds * c.ready_slots);
+  const double seconds = std::max(pressure_seconds, pressure_share * capped_seconds(settings_));
+  const double work = facts.waiting_cost * facts.times_low;
+  const bool pressure = facts.waiting > 0 && (c.ready_slots == 0 || work > seconds * c.ready_slots);
   if (!pressure) pressed_since_ = base::never;
   if (pressure && pressed_since_ == base::never) pressed_since_ = now;
   return pressure && now - pressed_since_ >= settings_.sustain;
+}
+
+// Are the slots, those to come included, so busy that batches are about to wait, or do they wait?
+// Where workers start too slowly to help a batch that waits, the target itself is the mark.
+bool scaling::crowded(const scale_facts& facts, const census& c) const noexcept {
+  const double u = settings_.target_utilization;
+  const double slots = c.slots + static_cast<double>(asked_for()) * slots_per_worker_;
+  const double taken = time_left(settings_) < least_capped ? 0 : headroom_share;
+  if (busy_ > slots * (u + taken * (1 - u)) + 1e-9) return true;
+  return facts.waiting > 0 && facts.oldest_seconds >= waited_share * capped_seconds(settings_);
+}
+
+// What utilization alone asks for. A mark that is crossed and crossed back within minutes would
+// cost a start and a stop each time, so without need it has to be crossed for long. Kubernetes' HPA
+// has its tolerance and its stabilization window for the same.
+std::uint32_t scaling::ahead(const scale_facts& facts, const census& c) const noexcept {
+  if (crowded(facts, c)) return base(c);
+  return workers_for(std::min(busy_, busy_long_) / settings_.target_utilization, c);
 }
 
 std::uint32_t scaling::out_target(const scale_facts& facts, const census& c, instant now) {
@@ -176,7 +212,7 @@ std::uint32_t scaling::out_target(const scale_facts& facts, const census& c, ins
   const bool first = expected(c) == 0 && facts.waiting > 0;
   const bool settled = now - started_ >= settings_.sustain;
   std::uint32_t target = first ? 1 : 0;
-  if (settled) target = std::max({target, settings_.min, base(c)});
+  if (settled) target = std::max({target, settings_.min, ahead(facts, c)});
   if (settled && held) target = std::max(target, want(facts, c));
   return target > 0 ? limited(target) : 0;
 }
@@ -202,7 +238,7 @@ void scaling::scale_out(std::uint32_t target, const scale_facts& facts, census& 
   if (asked == 0 && renamed == 0) return;
   reason_ = before == 0 ? "batches wait and no worker is there or expected"
             : pressed_since_ != base::never
-                ? tenths(facts.waiting_cost) + " s of work wait for " +
+                ? tenths(facts.waiting_cost * facts.times_low) + " s of work wait for " +
                       std::to_string(c.ready_slots) + " ready slots"
                 : tenths(busy_) + " busy slots, minimum " + std::to_string(settings_.min);
   if (renamed > 0) reason_ += "; " + std::to_string(renamed) + " removals are taken back";

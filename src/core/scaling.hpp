@@ -55,6 +55,7 @@ struct scale_facts {
   std::uint64_t waiting = 0;
   double waiting_cost = 0;   // sum of est, seconds of work at rate 1
   double waiting_share = 0;  // sum of slot_share(est, capped_seconds(settings))
+  double times_low = 1;      // both are too low by this factor, as far as is known by now
   std::uint64_t waiting_bytes = 0;
   double oldest_seconds = 0;
   double drain_seconds = 0;
@@ -73,9 +74,13 @@ struct scale_step {
 
 //   busy = EWMA over 30 s of busy slots;  back = sum over waiting batches of min(1, est / T)
 //   base = workers for busy / target_utilization slots
+//          (taken times what is known by now that estimates are too low, at most `waiting`)
 //   want = max(min, min(workers for busy / target_utilization + back slots,
 //                       max(workers for running + waiting slots, base))), at most max
-//   out  : to base at once; to want when waiting work / ready slots > 5 s has held for `sustain`
+//   out  : to base at once when four fifths of the headroom that target_utilization leaves are
+//          taken too, or a batch has waited T / 2, or T is at its least; else to what the lower of
+//          busy and its EWMA over scale_in_window asks for;
+//          to want when waiting work / ready slots > max(5 s, T / 2) has held for `sustain`
 //   in   : to the largest want of scale_in_window, only when <= 0.9 x current
 class scaling {
  public:
@@ -174,6 +179,9 @@ class scaling {
   std::uint32_t base(const census& c) const noexcept;
   std::uint32_t want(const scale_facts& facts, const census& c) const noexcept;
   bool pressed(const scale_facts& facts, const census& c, instant now) noexcept;
+  bool crowded(const scale_facts& facts, const census& c) const noexcept;
+  static double back(const scale_facts& facts) noexcept;
+  std::uint32_t ahead(const scale_facts& facts, const census& c) const noexcept;
   std::uint32_t expected(const census& c) const noexcept { return c.serving + asked_for(); }
   std::uint32_t total(const census& c) const noexcept;
   static std::uint32_t there(const census& c) noexcept { return c.serving + c.kept + c.draining; }
@@ -212,7 +220,7 @@ class scaling {
   std::uint32_t desired_ = 0;
   std::uint32_t told_desired_ = 0;   // the number that was said last
   std::optional<double> learned_startup_;
-  double busy_ = 0;
+  double busy_ = 0, busy_long_ = 0;
   std::uint32_t slots_per_worker_ = 1;  // of workers to come, as last known
   std::uint64_t never_came_ = 0;
   instant started_, deadline_;

@@ -24,7 +24,8 @@ struct queue_settings {
   std::uint64_t bytes_max = 1ull << 30;   // bytes of waiting batches that weir itself holds
   duration wait_max = 5min;               // the smaller of this and the route's queue timeout wins
   duration priority_step = 10s;           // one step of urgency moves a batch by this much
-  double cost_weight = 5;                 // beta: overtaken only within beta times its own size
+  double cost_weight = 5;  // beta: overtaken only within beta times its own size; while autoscale
+                           // can bring more workers, within half of the objective at most
   std::uint32_t tenants_max = 10000;      // tenants beyond it share one account
 };
 

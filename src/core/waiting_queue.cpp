@@ -11,12 +11,14 @@ constexpr double shift_seconds_max = 30 * 86400.0;
 }  // namespace
 
 order_key make_key(const queue_settings& settings, instant arrival, double est_seconds,
-                   std::uint8_t urgency, std::uint64_t sequence) noexcept {
+                   std::uint8_t urgency, std::uint64_t sequence,
+                   duration overtaken_max) noexcept {
   const std::int64_t arrived = arrival.time_since_epoch().count();
   if (settings.order == queue_order::fifo) return {arrived, sequence};
   const int steps = std::min<int>(urgency, 7) - 3;
+  const double longest = std::min(shift_seconds_max, base::to_seconds(overtaken_max));
   const double shift =
-      std::min(settings.cost_weight * est_seconds, shift_seconds_max) +
+      std::min(settings.cost_weight * est_seconds, longest) +
       std::min(base::to_seconds(settings.priority_step), shift_seconds_max) * steps;
   return {arrived + base::from_seconds(shift).count(), sequence};
 }

@@ -25,8 +25,10 @@ struct order_key {
 };
 
 // arrival + beta x est - (3 - urgency) x priority_step (RFC 9218); the arrival alone when fifo.
+// beta x est is at most `overtaken_max`.
 order_key make_key(const queue_settings& settings, instant arrival, double est_seconds,
-                   std::uint8_t urgency, std::uint64_t sequence) noexcept;
+                   std::uint8_t urgency, std::uint64_t sequence,
+                   duration overtaken_max = base::forever) noexcept;
 
 class waiting_queue {
  public:

@@ -35,25 +35,33 @@ constexpr double polling_seconds = 30, cooldown_seconds = 300, length_per_worker
 
 std::string_view name(scaling_policy policy) noexcept {
   switch (policy) {
-    case scaling_policy::weir: return "weir";
-    case scaling_policy::knative: return "knative";
-    case scaling_policy::hpa: return "hpa";
-    case scaling_policy::keda: return "keda";
+    case scaling_policy::weir:
+      return "weir";
+    case scaling_policy::knative:
+      return "knative";
+    case scaling_policy::hpa:
+      return "hpa";
+    case scaling_policy::keda:
+      return "keda";
   }
   return "unknown";
 }
 
 std::unique_ptr<scaler> make_scaler(scaling_policy policy) {
   switch (policy) {
-    case scaling_policy::weir: return nullptr;
-    case scaling_policy::knative: return std::make_unique<knative_scaler>();
-    case scaling_policy::hpa: return std::make_unique<hpa_scaler>();
-    case scaling_policy::keda: return std::make_unique<keda_scaler>();
+    case scaling_policy::weir:
+      return nullptr;
+    case scaling_policy::knative:
+      return std::make_unique<knative_scaler>();
+    case scaling_policy::hpa:
+      return std::make_unique<hpa_scaler>();
+    case scaling_policy::keda:
+      return std::make_unique<keda_scaler>();
   }
   return nullptr;
 }
 
-// --- memory -----------------------------------------------------------------------------------------
+// --- memory -------------------------------------------------------------------------------------
 
 void fleet_memory::add(const fleet_facts& facts) {
   seen_.push_back(facts);
@@ -89,7 +97,7 @@ std::uint32_t largest_of_late::add(double now, std::uint32_t recommended) {
   return late_.front().workers;
 }
 
-// --- the peers --------------------------------------------------------------------------------------
+// --- the peers ----------------------------------------------------------------------------------
 
 std::uint32_t knative_scaler::desired(const fleet_facts& facts) {
   memory_.add(facts);

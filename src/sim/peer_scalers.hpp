@@ -40,11 +40,11 @@ class largest_of_late {
   std::deque<recommendation> late_;
 };
 
-// Knative Serving's KPA (docs: "Autoscaling concepts", and the defaults of config-autoscaler): every
-// 2 s the average concurrency over 60 s, and over 6 s; a worker is meant to have 70 % of its slots
-// taken. When the short average asks for twice the ready workers it panics: it obeys the larger of
-// both, and never scales in, until 60 s without such. At most 1000 times the ready workers, at least
-// half of them.
+// Knative Serving's KPA (docs: "Autoscaling concepts", and the defaults of config-autoscaler):
+// every 2 s the average concurrency over 60 s, and over 6 s; a worker is meant to have 70 % of its
+// slots taken. When the short average asks for twice the ready workers it panics: it obeys the
+// larger of both, and never scales in, until 60 s without such. At most 1000 times the ready
+// workers, at least half of them.
 class knative_scaler : public scaler {
  public:
   double interval() const noexcept override { return 2; }

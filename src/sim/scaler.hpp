@@ -13,13 +13,13 @@ namespace weir::sim {
 // while is their difference over that while.
 struct fleet_facts {
   double now = 0;
-  std::uint32_t ready = 0;       // serving workers
-  std::uint32_t starting = 0;    // launched, not yet ready
-  std::uint32_t slots = 1;       // a worker's
-  std::uint64_t waiting = 0;     // batches
-  double busy_seconds = 0;       // sum over time of busy slots
-  double demand_seconds = 0;     // of busy slots and waiting batches
-  double ready_seconds = 0;      // of ready workers
+  std::uint32_t ready = 0;     // serving workers
+  std::uint32_t starting = 0;  // launched, not yet ready
+  std::uint32_t slots = 1;     // a worker's
+  std::uint64_t waiting = 0;   // batches
+  double busy_seconds = 0;     // sum over time of busy slots
+  double demand_seconds = 0;   // of busy slots and waiting batches
+  double ready_seconds = 0;    // of ready workers
 };
 
 class scaler {

@@ -48,7 +48,7 @@ core::pool_settings settings_of(const scaling_options& o) {
   return s;
 }
 
-// --- the machines -----------------------------------------------------------------------------------
+// --- the machines -------------------------------------------------------------------------------
 
 struct machine {
   enum class state : std::uint8_t { starting, serving, leaving, gone };
@@ -58,7 +58,7 @@ struct machine {
   std::uint32_t busy = 0;
 };
 
-// --- what is measured -------------------------------------------------------------------------------
+// --- what is measured ---------------------------------------------------------------------------
 
 class meter {
  public:
@@ -111,11 +111,11 @@ class meter {
   instant changed_{};
 };
 
-// --- the world --------------------------------------------------------------------------------------
+// --- the world ----------------------------------------------------------------------------------
 
-class world {
+class pool_world {
  public:
-  world(const workload& load, const scaling_options& options)
+  pool_world(const workload& load, const scaling_options& options)
       : load_(load),
         options_(options),
         random_(options.seed, startup_stream),
@@ -154,7 +154,7 @@ class world {
     }
   };
 
-  // --- time ---------------------------------------------------------------------------------------
+  // --- time -------------------------------------------------------------------------------------
   instant arrives() const {
     return next_ < load_.arrivals.size() ? at(load_.arrivals[next_].at) : base::never;
   }
@@ -191,7 +191,7 @@ class world {
     agenda_.push({when, ++order_, subject, ends});
   }
 
-  // --- batches --------------------------------------------------------------------------------------
+  // --- batches ----------------------------------------------------------------------------------
   void arrive(std::size_t i) {
     const arrival& a = load_.arrivals[i];
     core::batch_facts f;
@@ -233,7 +233,7 @@ class world {
     }
   }
 
-  // --- machines -------------------------------------------------------------------------------------
+  // --- machines ---------------------------------------------------------------------------------
   std::uint32_t machine_of(worker_id id) const { return machine_of_.at(id.index); }
   std::uint32_t launch() {
     machine m;
@@ -282,8 +282,9 @@ class world {
     return cancelled;
   }
 
-  // --- weir's decisions -------------------------------------------------------------------------------
-  // What an autoscaler does: it stops those that are named, and has as many machines as desired.
+  // --- weir's decisions
+  // ------------------------------------------------------------------------------- What an
+  // autoscaler does: it stops those that are named, and has as many machines as desired.
   void obey(const core::scale_decision& d) {
     if (!pool_.removal_sent(d.remove, now_)) return;  // a newer decision is on its way
     for (const std::string& name : d.remove) remove(name);
@@ -297,11 +298,13 @@ class world {
     machine& m = machines_[machine_of(*id)];
     pool_.remove_worker(*id, "stopped", now_);
     --facts_.ready;
-    if (m.busy == 0) stop(m);
-    else m.is = machine::state::leaving;
+    if (m.busy == 0)
+      stop(m);
+    else
+      m.is = machine::state::leaving;
   }
 
-  // --- a peer's -----------------------------------------------------------------------------------------
+  // --- a peer's ---------------------------------------------------------------------------------
   void look() {
     facts_.now = seconds_of(now_);
     facts_.slots = options_.slots;
@@ -373,35 +376,7 @@ double scaling_result::reversals_a_day() const noexcept {
 }
 
 scaling_result run_scaling(const workload& load, const scaling_options& options) {
-  return world(load, options).run();
-}
-
-// --- the oracle -----------------------------------------------------------------------------------
-
-double oracle_worker_seconds(const workload& load, double objective_seconds, std::uint32_t slots,
-                             double seconds) {
-  struct edge {
-    double at = 0, slots = 0;
-  };
-  std::vector<edge> edges;
-  for (const arrival& a : load.arrivals) {
-    const double over = std::max(objective_seconds, a.work);
-    edges.push_back({a.at, a.work / over});
-    edges.push_back({a.at + over, -a.work / over});
-  }
-  std::ranges::sort(edges, {}, &edge::at);
-  double total = 0, demand = 0, now = 0;
-  const auto pass = [&](double to) {
-    total += std::max(1.0, std::ceil(demand / slots - 1e-9)) * (to - now);
-    now = to;
-  };
-  for (const edge& e : edges) {
-    pass(std::max(now, e.at));
-    demand += e.slots;
-  }
-  demand = 0;
-  if (seconds > now) pass(seconds);
-  return total;
+  return pool_world(load, options).run();
 }
 
 }  // namespace weir::sim

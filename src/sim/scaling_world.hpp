@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/settings.hpp"
+#include "sim/oracle.hpp"
 #include "sim/scaler.hpp"
 #include "sim/workload.hpp"
 
@@ -26,34 +27,22 @@ struct scaling_options {
   std::uint64_t seed = 1;     // of start-up times and of the pool
 };
 
-// Launches and stops of a run, for plots: how many workers were billed from `at` on.
-struct fleet_change {
-  double at = 0;
-  std::uint32_t workers = 0;
-};
-
 struct scaling_result {
   std::uint64_t batches = 0;
-  double seconds = 0;             // how long it lasted
-  double seconds_late = 0;        // in which the oldest waiting batch waited beyond the objective
+  double seconds = 0;       // how long it lasted
+  double seconds_late = 0;  // in which the oldest waiting batch waited beyond the objective
   double worker_seconds = 0;
   double wait_mean = 0, wait_p99 = 0, wait_max = 0;  // until a worker has it, seconds
-  double utilization = 0;         // work / (worker_seconds x slots)
-  std::uint64_t decisions = 0;    // changes of the number of workers that is wanted
-  std::uint64_t reversals = 0;    // of those: the other way than the last, within 10 minutes of it
+  double utilization = 0;                            // work / (worker_seconds x slots)
+  std::uint64_t decisions = 0;  // changes of the number of workers that is wanted
+  std::uint64_t reversals = 0;  // of those: the other way than the last, within 10 minutes of it
   std::uint64_t launches = 0;
   std::uint32_t workers_most = 0;
-  std::vector<fleet_change> fleet;
+  std::vector<fleet_change> fleet;  // those that were billed
   double reversals_a_day() const noexcept;
 };
 
 // The workload has to be in order of time, its work within what core::pool can serve.
 scaling_result run_scaling(const workload& load, const scaling_options& options);
-
-// Worker-seconds of a scaler that knows what will come: it spreads each batch's work evenly over
-// max(objective, its size) from its arrival, rounds up to whole workers, at least 1, without
-// start-up, up to `seconds` or to the last batch's end.
-double oracle_worker_seconds(const workload& load, double objective_seconds, std::uint32_t slots,
-                             double seconds = 0);
 
 }  // namespace weir::sim

@@ -15,7 +15,7 @@
 namespace weir::sim {
 namespace {
 
-// --- text -----------------------------------------------------------------------------------------
+// --- text ---------------------------------------------------------------------------------------
 
 // Calls take(line, number from 1) for each line that is not empty.
 template <class Take>
@@ -62,7 +62,7 @@ std::optional<double> number(std::string_view text) {
   return value;
 }
 
-// --- dates ----------------------------------------------------------------------------------------
+// --- dates --------------------------------------------------------------------------------------
 
 // The digits at text[from .. from + size), or -1.
 int digits(std::string_view text, std::size_t from, std::size_t size) {
@@ -109,7 +109,7 @@ std::optional<std::int64_t> date(std::string_view text) {
   return duration_cast<nanoseconds>(t.time_since_epoch()).count() + ns;
 }
 
-// --- what both kinds of file need -------------------------------------------------------------------
+// --- what both kinds of file need ---------------------------------------------------------------
 
 class names {
  public:
@@ -141,7 +141,7 @@ void shift_to_zero(std::vector<arrival>& all) {
   for (arrival& a : all) a.at -= first;
 }
 
-// --- tables -----------------------------------------------------------------------------------------
+// --- tables -------------------------------------------------------------------------------------
 
 class table_reader {
  public:
@@ -191,8 +191,7 @@ class table_reader {
                        (known.empty() ? "a number from 1" : "one of " + known));
     return none;
   }
-  const std::string& text(const std::vector<std::string>& fields, std::size_t i,
-                          std::size_t line) {
+  const std::string& text(const std::vector<std::string>& fields, std::size_t i, std::size_t line) {
     static const std::string nothing;
     if (i < fields.size()) return fields[i];
     complain(line, "has " + std::to_string(fields.size()) + " columns, expected at least " +
@@ -229,7 +228,7 @@ class table_reader {
   std::int64_t first_ = 0;
 };
 
-// --- the access log ---------------------------------------------------------------------------------
+// --- the access log -----------------------------------------------------------------------------
 
 // Of outcomes with which a worker finished its batch.
 bool finished(const boost::json::object& o) {
@@ -278,7 +277,7 @@ class log_reader {
   std::int64_t first_ = -1;
 };
 
-// --- files ------------------------------------------------------------------------------------------
+// --- files --------------------------------------------------------------------------------------
 
 std::optional<std::string> content(const std::string& path, trace& out) {
   std::ifstream file(path, std::ios::binary);
@@ -303,7 +302,8 @@ trace read_table(std::string_view text, const trace_format& format) {
     split(line, format.separator, fields);
     const bool first = is == stage::beginning;
     if (first) {
-      const bool found = reader.prepare(format.header ? fields : std::vector<std::string>{}, number);
+      const bool found =
+          reader.prepare(format.header ? fields : std::vector<std::string>{}, number);
       is = found ? stage::rows : stage::hopeless;
     }
     if (is == stage::rows && !(first && format.header)) reader.row(fields, number);

@@ -25,8 +25,8 @@ struct trace_format {
   bool header = true;
   // Seconds, or a date and time (RFC 3339, a blank for the T, no zone is UTC).
   std::string time;
-  bool from_first = false;       // the first row is at 0; always so for dates
-  double work_constant = 0;      // seconds: the constant and the terms, then clipped
+  bool from_first = false;   // the first row is at 0; always so for dates
+  double work_constant = 0;  // seconds: the constant and the terms, then clipped
   std::vector<trace_term> work;
   double work_min = 0, work_max = std::numeric_limits<double>::infinity();
   std::vector<trace_term> units;  // declared to weir; empty: nothing is

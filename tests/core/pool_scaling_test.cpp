@@ -117,6 +117,60 @@ TEST_CASE("sustained backlog asks for workers, once an episode, with the backlog
   CHECK(told >= 1);
 }
 
+TEST_CASE("what waits is worth what is known by now, not what was guessed at its arrival") {
+  struct row {
+    double takes;
+    std::uint32_t least, most;
+  };
+  // Estimated at a second each, as nothing was known. One slot, T = 15 s.
+  const std::vector<row> rows{{1, 1, 3}, {15, 15, 20}, {1e6, 15, 20}};   // the last never end
+  for (const row& r : rows) {
+    INFO(r.takes << " s each");
+    bench b(scaled(1, 20));
+    b.admit(20);
+    b.managed("w1", 1, 0);
+    b.run(40, r.takes);
+    std::uint32_t desired = 1;
+    for (const scale_decision& d : b.decisions) desired = std::max(desired, d.desired);
+    CHECK(desired >= r.least);
+    CHECK(desired <= r.most);
+  }
+}
+
+TEST_CASE("while more workers can be had nobody is overtaken for half of the objective") {
+  struct row {
+    std::uint32_t max;
+    bool scales;
+    double second;               // arrives then, small
+    bool overtakes;
+  };
+  // A large batch waits from 1 on, five times whose size are 500 s; the objective is 30 s.
+  const std::vector<row> rows{{2, true, 15, true}, {2, true, 17, false}, {1, true, 17, true},
+                              {2, false, 17, true}};
+  for (const row& r : rows) {
+    INFO("max " << r.max << ", at " << r.second);
+    pool_settings s = scaled(1, r.max);
+    if (!r.scales) s.autoscale.reset();
+    pool_kit k(s);
+    k.p.route("orders");
+    k.add("w1");
+    const auto declares = [](double units) {
+      batch_facts f;
+      f.units = units;
+      return f;
+    };
+    const admission first = k.admit(-1, declares(1));
+    k.finish(first.batch, attempt_end::succeeded, 0);   // units are seconds
+    const admission runs = k.admit(0, declares(1));
+    const admission large = k.admit(1, declares(100));
+    const admission small = k.admit(r.second, declares(0.001));
+    k.finish(runs.batch, attempt_end::succeeded, 20);
+    const auto grants = k.grants();
+    REQUIRE(grants.size() == 1);
+    CHECK(grants[0].batch == (r.overtakes ? small.batch : large.batch));
+  }
+}
+
 TEST_CASE("without autoscale nobody is asked for anything") {
   bench b(plain_settings());
   b.k.add("w1", 1);

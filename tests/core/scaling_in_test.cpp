@@ -174,6 +174,7 @@ TEST_CASE("a named worker that is gone is named no more") {
 TEST_CASE("a scale-out takes drains back before it asks for more") {
   bench b = draining(6);
   enough_for(b, 4);
+  for (scale_worker& w : b.workers) w.empty = false;
   scale_step step;
   while (step.undrain.empty()) {
     step = b.tick();
@@ -201,7 +202,7 @@ TEST_CASE("taking back a worker that was named is a newer decision") {
   REQUIRE(named.size() == 1);
   REQUIRE(named[0].remove == names{"w0"});
   b.busy(4);
-  const auto told = b.run(60s);
+  const auto told = b.run(120s);
   REQUIRE(told.size() == 1);
   CHECK(told[0].way == way::out);
   CHECK(told[0].desired == 2);
@@ -219,7 +220,7 @@ TEST_CASE("what was sent is never taken back") {
   CHECK(b.machine.removal_sent(b.workers[0].id));   // a second delivery
   CHECK_FALSE(b.machine.undrain(b.workers[0].id));
   b.busy(4);
-  const auto told = b.run(60s);
+  const auto told = b.run(120s);
   REQUIRE(told.size() == 1);
   CHECK(told[0].way == way::out);
   CHECK(told[0].desired == 2);                      // another one in its stead
@@ -234,7 +235,7 @@ TEST_CASE("workers that are not up are not taken back") {
   b.workers[2].ready = true;
   REQUIRE(drained(b, b.until_drain()) == names{"w0", "w1"});
   b.facts.busy_slots = 4;
-  const auto told = b.run(60s);
+  const auto told = b.run(120s);
   CHECK(b.serving() == 1);
   REQUIRE_FALSE(told.empty());
   CHECK(told[0].desired == 4);      // two that drain, one that serves, one that is asked for

@@ -166,6 +166,7 @@ class scaling_model {
     scale_facts facts;
     facts.busy_slots = busy, facts.running = busy, facts.waiting = waiting_.size();
     facts.waiting_cost = cost_, facts.waiting_share = share_, facts.workers = workers;
+    facts.oldest_seconds = waiting_.empty() ? 0 : now_ - waiting_.front().at;
     scale_step step = machine_.step(facts, at(now_));
     for (worker_id id : step.undrain) machines_[id.index].is = state::serving;
     for (worker_id id : step.drain) machines_[id.index].is = state::draining;

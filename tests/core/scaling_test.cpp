@@ -40,39 +40,6 @@ TEST_CASE("a waiting batch asks for one slot at most") {
   CHECK(slot_share(0, 50) == Approx(0));
 }
 
-TEST_CASE("busy slots over the target utilization ask for the base at once") {
-  struct row {
-    std::uint32_t workers, busy, desired;   // 4 slots a worker at 80 %: 3.2 busy each
-  };
-  const std::vector<row> rows{{1, 4, 2}, {2, 7, 3}, {3, 12, 4}, {5, 17, 6}, {9, 36, 10}};
-  for (const row& r : rows) {
-    INFO(r.busy << " busy on " << r.workers);
-    bench b = settled(static_cast<int>(r.workers));
-    b.busy(r.busy);
-    const auto told = b.run(200s);      // the mean over 30 s has come close by then
-    REQUIRE_FALSE(told.empty());
-    CHECK(told.back().way == way::out);
-    CHECK(told.back().desired == r.desired);
-    CHECK(b.machine.desired(0) == r.desired);
-  }
-}
-
-TEST_CASE("busy slots within the target utilization ask for nothing") {
-  for (std::uint32_t workers : {1u, 2u, 5u}) {
-    bench b = settled(static_cast<int>(workers));
-    b.busy(workers * 16 / 5);
-    CHECK(b.run(1000s).empty());
-  }
-}
-
-TEST_CASE("busy slots count as their mean over half a minute") {
-  bench b = settled(2);
-  b.busy(8);
-  CHECK_FALSE(b.tick().decision);      // 8 x (1 - e^(-5/30)) = 1.2 of them so far
-  CHECK(b.run(25s).empty());           // 5.1 busy: two workers do
-  CHECK_FALSE(b.run(20s).empty());     // 6.4 are passed after 48 s
-}
-
 TEST_CASE("sustained backlog asks for what drains it in time") {
   struct row {
     std::uint64_t batches;
@@ -101,6 +68,27 @@ TEST_CASE("sustained backlog asks for what drains it in time") {
   }
 }
 
+TEST_CASE("estimates that are known to be too low count for more, up to a slot a batch") {
+  struct row {
+    double times_low;
+    std::uint32_t desired;
+  };
+  // One worker of 4 slots, all busy, and 20 batches of 5 s: 2 slots by their estimates.
+  for (const row& r : std::vector<row>{{1, 2}, {2, 3}, {5, 4}, {10, 6}, {1e9, 6}}) {
+    INFO("times " << r.times_low);
+    bench b(plain_scaling());
+    b.add(1);
+    b.busy(4);
+    b.run(15s);
+    b.now += 100s;
+    b.waiting(20, 5);
+    b.facts.times_low = r.times_low;
+    b.facts.oldest_seconds = 1;
+    const auto told = b.run(20s);
+    CHECK((told.empty() ? 1 : told.back().desired) == r.desired);
+  }
+}
+
 TEST_CASE("backlog has to last before more than the base is asked for") {
   bench b = settled(4);
   b.waiting(1000, 10);
@@ -124,13 +112,20 @@ TEST_CASE("backlog that goes in between starts the wait anew") {
   }
 }
 
-TEST_CASE("pressure is more waiting work than the ready slots do in five seconds") {
+TEST_CASE("pressure is more waiting work than the ready slots do in half of T or in five seconds") {
   struct row {
+    duration objective;
     double work;
     bool ready, pressure;
   };
-  for (const row& r : std::vector<row>{{20, true, false}, {20.1, true, true}, {0.1, false, true}}) {
-    bench b = settled(1);
+  const std::vector<row> rows{{120s, 100, true, false}, {120s, 100.1, true, true},   // T = 50 s
+                              {120s, 0.1, false, true},
+                              {65s, 20, true, false}, {65s, 20.1, true, true}};      // T = 10 s
+  for (const row& r : rows) {
+    INFO(r.work << " s wait, objective " << base::to_seconds(r.objective) << " s");
+    autoscale_settings s = plain_scaling();
+    s.objective = r.objective;
+    bench b = settled(1, s);
     b.workers[0].ready = r.ready;
     b.busy(4);
     b.waiting(50, r.work / 50);

@@ -67,6 +67,24 @@ TEST_CASE("a batch is overtaken only by those that arrive within beta times its 
   CHECK(large < make_key(s, at(51), 0, 3, 3));
 }
 
+TEST_CASE("how long a batch may be overtaken has a limit where there is an objective") {
+  struct row {
+    double est;
+    duration most;
+    double expected;
+  };
+  queue_settings s;
+  for (const row& r : std::vector<row>{{10, 60s, 50}, {12, 60s, 60}, {100, 60s, 60},
+                                       {100, base::forever, 500}, {100, 0s, 0}}) {
+    const order_key k = make_key(s, at(0), r.est, 3, 1, r.most);
+    CHECK(base::to_seconds(duration(k.at)) == Approx(r.expected));
+  }
+  // Urgency counts beside it.
+  CHECK(make_key(s, at(0), 100, 0, 1, 60s).at == make_key(s, at(30), 0, 3, 1).at);
+  s.order = queue_order::fifo;
+  CHECK(make_key(s, at(7), 100, 3, 1, 60s).at == at(7).time_since_epoch().count());
+}
+
 TEST_CASE("equal keys go by arrival") {
   CHECK(order_key{5, 1} < order_key{5, 2});
   CHECK(order_key{4, 9} < order_key{5, 2});
