@@ -184,6 +184,8 @@ void add_simulate_verb(CLI::App& app, arguments& a, int& status) {
   sub->add_option("--sigma", what.sigma, "declared sizes are off by e^(SIGMA N(0,1))")
       ->check(CLI::Range(0.0, 10.0));
   sub->add_flag("--unknown", what.unknown_sizes, "batches declare nothing");
+  sub->add_flag("--scaling", what.scaling,
+                "judge the pool's autoscale: workers come and go, late seconds, worker-hours");
   sub->add_flag("--json", a.simulation.json, "print every run as JSON");
   sub->add_option("--plot", a.simulation.plot, "write a plot to this file (SVG)");
   sub->callback([&] {

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "sim/report.hpp"
+#include "sim/scaling_plot.hpp"
 
 namespace weir::app {
 namespace {
@@ -17,6 +18,13 @@ bool write(const std::string& file, const std::string& text) {
   return false;
 }
 
+int scale(const simulate_options& o, const sim::setup& s) {
+  const auto judged = sim::compare_scaling(s.run.load, s.scaling->trial, s.scaling->contenders);
+  std::fputs((o.json ? sim::json_of(judged) : sim::table_of(judged)).c_str(), stdout);
+  if (o.plot.empty()) return 0;
+  return write(o.plot, sim::svg_of(judged)) ? 0 : 1;
+}
+
 }  // namespace
 
 int simulate(const simulate_options& o) {
@@ -25,9 +33,11 @@ int simulate(const simulate_options& o) {
     std::fputs(s.mistakes.c_str(), stderr);
     return 1;
   }
+  if (s.scaling) return scale(o, s);
   const auto standings = sim::compete(s.run);
-  const auto show = o.json ? sim::json_of : sim::table_of;
-  std::fputs(show(s.title, s.facts, standings).c_str(), stdout);
+  const std::string shown = o.json ? sim::json_of(s.title, s.facts, standings)
+                                   : sim::table_of(s.title, s.facts, standings);
+  std::fputs(shown.c_str(), stdout);
   if (o.plot.empty()) return 0;
   return write(o.plot, sim::svg_of(s.title, s.facts, standings)) ? 0 : 1;
 }

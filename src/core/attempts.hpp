@@ -60,8 +60,8 @@ class attempts {
   // The abandoned attempt of that batch in the list; null id when there is none.
   attempt_id abandoned(const attempt_list& list, batch_id batch) const noexcept;
   // The least overdue factor in the list (see rates.hpp): 1 when nothing is overdue. A batch that
-  // declared nothing never is: where sizes are heavy-tailed most of the work is in batches that take
-  // many times the mean, and the fastest worker would look slow for having one.
+  // declared nothing never is: where sizes are heavy-tailed most of the work is in batches that
+  // take many times the mean, and the fastest worker would look slow for having one.
   double overdue(const attempt_list& list, instant now) const noexcept;
   // Until the last one is predicted to end; 0 for an empty list.
   double finish_seconds(const attempt_list& list, instant now) const noexcept;

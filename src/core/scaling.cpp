@@ -94,9 +94,9 @@ void scaling::decide(const scale_facts& facts, census& c, scale_step& out, insta
 void scaling::measure_busy(const scale_facts& facts, instant now) noexcept {
   const bool first = measured_ == base::never;
   const double passed = first ? 0 : base::to_seconds(now - measured_);
-  const auto follow = [&](double& mean, double window) {
+  const auto follow = [&](double& mean, double seconds) {
     if (first) mean = facts.busy_slots;
-    mean += (facts.busy_slots - mean) * -std::expm1(-passed / window);
+    mean += (facts.busy_slots - mean) * -std::expm1(-passed / seconds);
   };
   follow(busy_, busy_window_seconds);
   follow(busy_long_, std::max(busy_window_seconds, base::to_seconds(settings_.scale_in_window)));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "config/nearest.hpp"
 #include "config/reader.hpp"
@@ -20,6 +21,7 @@ struct configured {
   std::string label;
   weir_settings weir = unlimited_weir();
   std::vector<worker_group> workers;
+  std::optional<core::autoscale_settings> autoscale;
 };
 
 std::vector<worker_group> groups_of(const config::pool& p) {
@@ -66,7 +68,7 @@ std::string read_configured(const std::string& file, const std::string& asked, c
   const config::pool& p = read.settings.pools[static_cast<std::size_t>(found - names.begin())];
   to.label = std::filesystem::path(file).filename().string();
   to.weir.pool = p.settings;
-  to.weir.pool.autoscale.reset();  // whose effects play in another world
+  to.autoscale = std::exchange(to.weir.pool.autoscale, std::nullopt);  // of another world
   to.workers = groups_of(p);
   take_route(read.settings, pool, to.weir);
   return {};
@@ -96,7 +98,7 @@ class maker {
     read_traces();
     choose_workers();
     if (!out_.ok()) return std::move(out_);
-    name_contenders();
+    asked_.scaling ? scale() : name_contenders();
     out_.run.load = workload_maker();
     out_.run.seeds = asked_.seeds.value_or(scenario_.seeds);
     out_.title = scenario_.name;
@@ -154,10 +156,50 @@ class maker {
       own_.workers = scenario_.workers;
       if (other_) other_->workers = scenario_.workers;
     }
+    check_scaling();
+    const bool comes_from_none = asked_.scaling && own_.autoscale && own_.workers.empty();
+    if (comes_from_none) own_.workers.push_back(first_to_come());
     if (own_.workers.empty() && scenario_.config.empty()) own_.workers.emplace_back();
     const bool works = capacity_of(own_.workers) > 0 &&
                        (!other_ || capacity_of(other_->workers) > 0);
     if (!works && out_.ok()) out_.mistakes = "no worker, expected one at least\n";
+  }
+
+  // Recorded or generated, a batch declares what the workload says.
+  void scale() {
+    const worker_group& first = own_.workers.front();
+    scaling_run& run = out_.scaling.emplace();
+    run.trial.workload = scenario_.name;
+    run.trial.slots = first.slots;
+    run.trial.workers = 0;
+    for (const worker_group& g : own_.workers)
+      if (!g.backup) run.trial.workers += g.count;
+    run.trial.estimates = false;
+    run.trial.seeds = asked_.seeds.value_or(scenario_.seeds);
+    run.contenders = with_peers(*own_.autoscale, own_.weir.pool.queue.order);
+    if (!other_) return;
+    run.contenders.front().name = own_.label;
+    run.contenders.push_back({other_->label + (own_.label == other_->label ? " (2)" : ""),
+                              scaling_policy::weir, *other_->autoscale,
+                              other_->weir.pool.queue.order});
+  }
+
+  void check_scaling() {
+    if (!asked_.scaling || !out_.ok()) return;
+    const bool scales = own_.autoscale && (!other_ || other_->autoscale);
+    if (!scales)
+      out_.mistakes = "nothing to scale, expected a configuration (--config) whose pool has "
+                      "`autoscale`\n";
+    if (!scenario_.policies.empty() && !asked_.policies.empty())
+      out_.mistakes += "--policy has no meaning with --scaling, expected one of them\n";
+  }
+
+  // Of a pool that begins without a worker.
+  worker_group first_to_come() const {
+    worker_group g;
+    g.count = 1;
+    g.slots = std::max(1u, own_.autoscale->slots_per_worker);
+    return g;
   }
 
   void name_contenders() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sim/contest.hpp"
+#include "sim/scaling_report.hpp"
 #include "sim/scenario.hpp"
 
 namespace weir::sim {
@@ -20,12 +21,20 @@ struct request {
   std::optional<std::uint64_t> batches;
   std::optional<double> load, sigma;
   bool unknown_sizes = false;
+  bool scaling = false;                         // how many workers, instead of who serves what
+};
+
+// A pool whose workers come and go, under its own autoscaling and its peers'.
+struct scaling_run {
+  scaling_trial trial;
+  std::vector<scaling_contender> contenders;
 };
 
 struct setup {
   std::string title;   // for the report: the scenario's name
   std::string facts;   // one line: workers, slots, load, batches, estimates, seeds
   contest run;
+  std::optional<scaling_run> scaling;  // when that was asked for: to be run with run.load
   std::string mistakes;  // not empty: nothing else is to be used
   bool ok() const noexcept { return mistakes.empty(); }
 };

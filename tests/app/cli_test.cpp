@@ -1,53 +1,21 @@
 #include "app/cli.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "cli_kit.hpp"
 #include "net/listener.hpp"
 #include "net/test_certificates.hpp"
 
 namespace {
 
 using namespace weir;
-
-struct run {
-  int status = -1;
-  std::string out, err;
-};
-
-// The command line with both streams caught.
-run weir_with(std::vector<std::string> arguments) {
-  test::scratch_folder folder;
-  std::fflush(nullptr);
-  const int out = ::dup(1), err = ::dup(2);
-  const int out_file = ::open(folder.path("out").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-  const int err_file = ::open(folder.path("err").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-  ::dup2(out_file, 1), ::dup2(err_file, 2);
-  arguments.insert(arguments.begin(), "weir");
-  std::vector<char*> argv;
-  for (std::string& a : arguments) argv.push_back(a.data());
-  run r;
-  r.status = app::run_command_line(static_cast<int>(argv.size()), argv.data());
-  std::cout.flush(), std::cerr.flush();
-  std::fflush(nullptr);
-  ::dup2(out, 1), ::dup2(err, 2);
-  for (const int fd : {out, err, out_file, err_file}) ::close(fd);
-  const auto text = [&](const char* name) {
-    std::ostringstream all;
-    all << std::ifstream(folder.path(name)).rdbuf();
-    return all.str();
-  };
-  r.out = text("out"), r.err = text("err");
-  return r;
-}
+using test::good_config;
+using test::run;
+using test::weir_with;
 
 std::string nobody() {
   const int fd = *net::open_listener(net::socket_address::ip("127.0.0.1", 0).value(), false);
@@ -55,17 +23,6 @@ std::string nobody() {
   ::close(fd);
   return "http://" + at;
 }
-
-constexpr const char* good_config = R"(
-listeners:
-  - {name: front, bind: "127.0.0.1:0"}
-routes:
-  - {name: all, path: /, pool: loaders}
-pools:
-  loaders:
-    workers:
-      - {id: w1, url: "http://127.0.0.1:9001"}
-)";
 
 }  // namespace
 
@@ -248,88 +205,4 @@ TEST_CASE("plan needs nothing of weir's environment where it is asked") {
   const std::string admin = nobody();
   const run r = weir_with({"plan", "--config", file, "--admin", admin});
   CHECK_THAT(r.err, Catch::Contains("no connection to " + admin));
-}
-
-// --- simulate -----------------------------------------------------------------------------------
-
-namespace {
-
-constexpr const char* small_scenario =
-    "name: small\nload: 90%\nbatches: 3000\nseeds: 2\nworkers: [{count: 4, slots: 2}]\n";
-
-std::string written(const test::scratch_folder& folder, const char* name, const std::string& text) {
-  std::ofstream(folder.path(name)) << text;
-  return folder.path(name);
-}
-
-std::string content(const std::string& file) {
-  std::ostringstream all;
-  all << std::ifstream(file).rdbuf();
-  return all.str();
-}
-
-}  // namespace
-
-TEST_CASE("simulate plays a scenario and prints a line for each policy, the same every time") {
-  test::scratch_folder folder;
-  const std::string file = written(folder, "small.yaml", small_scenario);
-  const run a = weir_with({"simulate", "--scenario", file});
-  INFO(a.err);
-  CHECK(a.status == 0);
-  CHECK(a.out.starts_with("small: 4 workers, 8 slots, load 90 %, 3000 batches, sizes known, "
-                          "2 seeds\n"));
-  CHECK(a.out.find("\nweir ") != std::string::npos);
-  CHECK(a.out.find("\nfirst-come ") != std::string::npos);
-  CHECK(weir_with({"simulate", "--scenario", file}).out == a.out);
-}
-
-TEST_CASE("simulate takes load, seeds, sizes and policies from the command line") {
-  test::scratch_folder folder;
-  const std::string file = written(folder, "small.yaml", small_scenario);
-  const run r = weir_with({"simulate", "-s", file, "--load", "50", "--seeds", "1", "--sigma", "1",
-                           "--batches", "500", "--policy", "weir,two-choices,round-robin"});
-  INFO(r.err);
-  CHECK(r.out.starts_with("small: 4 workers, 8 slots, load 50 %, 500 batches, sizes known to "
-                          "e^(1 N(0,1)), 1 seeds\n"));
-  CHECK(r.out.find("\nround-robin ") != std::string::npos);
-  CHECK(weir_with({"simulate", "-s", file, "--unknown"}).out.find("sizes unknown") !=
-        std::string::npos);
-}
-
-TEST_CASE("simulate prints JSON and writes a plot") {
-  test::scratch_folder folder;
-  const std::string file = written(folder, "small.yaml", small_scenario);
-  const run r = weir_with({"simulate", "-s", file, "--json", "--plot", folder.path("plot.svg")});
-  CHECK(r.status == 0);
-  CHECK(r.out.starts_with("{\"title\":\"small\""));
-  CHECK(content(folder.path("plot.svg")).starts_with("<svg "));
-  const run unwritable = weir_with({"simulate", "-s", file, "--plot", folder.path("no/plot.svg")});
-  CHECK(unwritable.status == 1);
-  CHECK(unwritable.err.find("cannot be written") != std::string::npos);
-}
-
-TEST_CASE("simulate compares two configurations on the same arrivals") {
-  test::scratch_folder folder;
-  const std::string now = written(folder, "now.yaml", good_config);
-  const std::string next = written(folder, "next.yaml", good_config);
-  const run r = weir_with({"simulate", "--config", now, "--against", next, "--batches", "2000",
-                           "--seeds", "1"});
-  INFO(r.err);
-  CHECK(r.status == 0);
-  CHECK(r.out.find("\nnow.yaml ") != std::string::npos);
-  CHECK(r.out.find("\nnext.yaml ") != std::string::npos);
-}
-
-TEST_CASE("simulate says what is wrong, with 1 for files and 2 for wrong usage") {
-  test::scratch_folder folder;
-  const std::string bad = written(folder, "bad.yaml", "workers: [{cout: 3}]\n");
-  const run r = weir_with({"simulate", "--scenario", bad});
-  CHECK(r.status == 1);
-  CHECK(r.out.empty());
-  CHECK(r.err.find("bad.yaml:1:12: unknown key `cout`") != std::string::npos);
-  CHECK(weir_with({"simulate", "--policy", "wier"}).status == 1);
-  for (const auto& wrong : std::vector<std::vector<std::string>>{
-           {"simulate", "--seeds", "0"}, {"simulate", "--load", "many"},
-           {"simulate", "--load", "0"}, {"simulate", "--sigma", "-1"}, {"simulate", "extra"}})
-    CHECK(weir_with(wrong).status == 2);
 }

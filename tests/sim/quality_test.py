@@ -1,4 +1,7 @@
-"""loadtests/quality.py: what it runs, and that a missed bar is told. WEIR_BINARY: the built weir."""
+"""loadtests/quality.py: what it runs, and that a missed bar is told.
+
+WEIR_BINARY: the built weir.
+"""
 
 import importlib.util
 import json

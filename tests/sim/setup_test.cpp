@@ -234,4 +234,47 @@ TEST_CASE("a pool of backups alone, or without workers, cannot be played") {
   CHECK(prepare(r).mistakes.find("no worker, expected one at least") != std::string::npos);
 }
 
+TEST_CASE("scaling is judged with the pool's own autoscale, beside its peers' and another's") {
+  folder f;
+  const std::string scale = "    autoscale: {min: 1, max: 20, objective: 90s, hooks: "
+                            "[{webhook: {url: \"http://127.0.0.1:1/x\"}}]}\n";
+  request asked;
+  asked.scaling = true;
+  asked.config = f.write("a.yaml", configuration(scale));
+  asked.batches = 2000;
+  asked.seeds = 2;
+  SECTION("alone") {
+    const setup s = prepare(asked);
+    INFO(s.mistakes);
+    REQUIRE((s.ok() && s.scaling));
+    CHECK(s.scaling->contenders.size() == 4);
+    CHECK(s.scaling->contenders[0].autoscale.objective == std::chrono::seconds(90));
+    CHECK((s.scaling->trial.workers == 2 && s.scaling->trial.slots == 4));
+    const auto judged = compare_scaling(s.run.load, s.scaling->trial, s.scaling->contenders);
+    CHECK(judged.verdicts.size() == 4);
+    CHECK(judged.batches == 2000);
+  }
+  SECTION("against another") {
+    asked.against = f.write("b.yaml", configuration(scale));
+    const setup s = prepare(asked);
+    REQUIRE((s.ok() && s.scaling));
+    CHECK(s.scaling->contenders.front().name == "a.yaml");
+    CHECK(s.scaling->contenders.back().name == "b.yaml");
+  }
+  SECTION("a pool that does not scale") {
+    asked.config = f.write("c.yaml", configuration(""));
+    CHECK(prepare(asked).mistakes ==
+          "nothing to scale, expected a configuration (--config) whose pool has `autoscale`\n");
+  }
+  SECTION("no configuration") {
+    asked.config.clear();
+    CHECK_FALSE(prepare(asked).ok());
+  }
+  SECTION("policies are of the other kind") {
+    asked.policies = {"weir"};
+    CHECK(prepare(asked).mistakes ==
+          "--policy has no meaning with --scaling, expected one of them\n");
+  }
+}
+
 }  // namespace weir::sim
