@@ -16,6 +16,7 @@
 #include "config/nearest.hpp"
 #include "config/reader.hpp"
 #include "config/schema.hpp"
+#include "scale/message.hpp"
 #include "store/restore.hpp"
 
 namespace weir::app {
@@ -128,12 +129,12 @@ int restore(const std::string& from, const std::string& state_dir) {
   }
   const store::store_counts& n = done->counts;
   std::printf("restored to %s: %llu waiting, %llu succeeded, %llu dead letters, %llu cancelled; "
-              "the copy was taken at %lld ms since 1970\n",
+              "the copy was taken at %s\n",
               state_dir.c_str(), static_cast<unsigned long long>(n.queued + n.running),
               static_cast<unsigned long long>(n.succeeded),
               static_cast<unsigned long long>(n.failed),
               static_cast<unsigned long long>(n.cancelled),
-              static_cast<long long>(done->taken_at));
+              scale::rfc3339(done->taken_at).c_str());
   return 0;
 }
 

@@ -132,7 +132,8 @@ struct state_dir::bulk {
   batch_change what{};
   store::batch_query query;
   admin::done<admin::change_report> told;
-  std::uint64_t changed = 0, refused = 0, left = 0;
+  std::uint64_t changed = 0, refused = 0, failed = 0, left = 0;
+  std::string why{};   // of the last that failed
 };
 
 void state_dir::change_all(batch_change what, admin::batch_filter filter,
@@ -162,13 +163,18 @@ void state_dir::next_page(std::shared_ptr<bulk> all) {
       std::string said = std::to_string(all->changed) + " batches " + std::string(past(all->what));
       if (all->refused > 0)
         said += ", " + std::to_string(all->refused) + " had moved on meanwhile";
+      if (all->failed > 0)
+        said += ", " + std::to_string(all->failed) + " could not be (" + all->why + ")";
       return all->told(admin::change_report{std::move(said), {}});
     }
     all->query.after = got->back().seq;
     all->left = got->size();
     for (const store::batch_line& b : *got)
       change_one(all->what, b.id, home<void>([this, all](store::outcome<void> done) {
-        ++(done ? all->changed : all->refused);
+        const bool failed = !done && done.error().what != store::trouble::conflict &&
+                            done.error().what != store::trouble::not_found;
+        if (failed) all->why = done.error().detail;
+        ++(done ? all->changed : failed ? all->failed : all->refused);
         if (--all->left == 0) next_page(all);
       }));
   }));

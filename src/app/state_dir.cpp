@@ -61,6 +61,7 @@ state_dir::state_dir(boost::asio::io_context& io, std::unique_ptr<store::local_e
     : io_(io), files_(files), engine_(std::move(engine)) {
   if (!on_disk) return;
   proxy::backroom::outlets out;
+  out.wall_ms = wall_ms;
   out.run = [&f](unsigned loop, proxy::run_order o) {
     f.post(loop, [o = std::move(o)](proxy::door& d) { d.durable().begin(o); });
   };

@@ -5,25 +5,15 @@
 #include <algorithm>
 #include <utility>
 
-#include "store/batch_ids.hpp"
 #include "proxy/tenants.hpp"
+#include "store/batch_ids.hpp"
 
 namespace weir::proxy {
 namespace {
 
 using namespace std::chrono_literals;
 
-store::unix_ms wall_ms() noexcept {
-  timespec t;
-  clock_gettime(CLOCK_REALTIME_COARSE, &t);
-  return std::int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1'000'000;
-}
-
 instant now() noexcept { return net::loop::read_clock(); }
-
-base::duration since(store::unix_ms then) noexcept {
-  return std::max<base::duration>(0ms, std::chrono::milliseconds(wall_ms() - then));
-}
 
 // What the steady clock is ahead of the wall clock.
 base::duration steady_lead() noexcept {
@@ -42,111 +32,6 @@ const pool_plan* pool_of(const plan& p, std::string_view name) {
 
 backroom::backroom(store::engine& engine, unsigned loops, std::uint64_t tenant_seed, outlets out)
     : engine_(engine), loops_(loops), tenant_seed_(tenant_seed), out_(std::move(out)) {}
-
-// --- the plan -----------------------------------------------------------------------------------
-
-void backroom::publish(plan_ptr p) {
-  std::vector<departure> gone;
-  {
-    const std::lock_guard held(lock_);
-    plan_ = std::move(p);
-    ++restoring_;
-    gone = depart();
-  }
-  for (const departure& d : gone) {
-    for (const core::batch_id place : d.waiting) d.gate->cancel(place, now());
-    d.gate->with(now(), [&](core::pool& of, instant t) {
-      for (const std::uint32_t number : d.lanes) of.forget_lane(number, t);
-    });
-  }
-  engine_.lanes([this](store::outcome<std::vector<store::lane_state>> lanes) {
-    std::unordered_map<std::uint32_t, in_memory> here;
-    {
-      const std::lock_guard held(lock_);
-      here = this->held();
-    }
-    if (lanes)   // else: closing; a disk that cannot be read shows at the next batch
-      for (const store::lane_state& l : *lanes) restore(l, here[l.lane]);
-    const std::lock_guard held(lock_);
-    --restoring_;
-    if (lanes) restored_.store(true, std::memory_order_relaxed);
-  });
-}
-
-// Under the lock: what waits of lanes whose route is not their pool's any more. What runs goes on.
-std::vector<backroom::departure> backroom::depart() {
-  std::vector<departure> all;
-  std::unordered_map<std::uint32_t, std::size_t> of_lane;
-  for (auto l = lanes_.begin(); l != lanes_.end();) {
-    const route_plan* const r = route_of(l->second.pool, l->second.route);
-    if (r && r->pool->gate == l->second.gate) {
-      ++l;
-      continue;
-    }
-    auto d = std::ranges::find(all, l->second.gate, &departure::gate);
-    if (d == all.end()) d = all.insert(d, {l->second.gate, {}, {}});
-    d->lanes.push_back(l->first);
-    of_lane[l->first] = static_cast<std::size_t>(d - all.begin());
-    l = lanes_.erase(l);
-  }
-  for (auto e = entries_.begin(); !all.empty() && e != entries_.end();) {
-    const auto gone = of_lane.find(e->second.what.lane);
-    const bool leaves = gone != of_lane.end() && !e->second.busy;
-    if (leaves) {
-      all[gone->second].waiting.push_back(e->second.place);
-      owners_.erase(e->second.what.id);
-    }
-    e = leaves ? entries_.erase(e) : std::next(e);
-  }
-  return all;
-}
-
-// Under the lock: what the pools have in memory, by lane.
-std::unordered_map<std::uint32_t, backroom::in_memory> backroom::held() const {
-  std::unordered_map<std::uint32_t, in_memory> all;
-  for (const auto& [owner, e] : entries_) {
-    in_memory& m = all[e.what.lane];
-    ++m.batches, m.bytes += e.what.body.size, m.units += e.what.cost;
-  }
-  return all;
-}
-
-// Batches that are not yet in any pool: those of a route that is new, was gone, or has moved.
-void backroom::restore(const store::lane_state& l, const in_memory& here) {
-  std::shared_ptr<pool_gate> gate;
-  {
-    const std::lock_guard held(lock_);
-    if (stopped_ || lanes_.contains(l.lane)) return;
-    const route_plan* const r = route_of(l.pool, l.route);
-    if (!r) return;
-    gate = r->pool->gate;
-    lanes_.emplace(l.lane, lane{l.pool, l.route, gate});
-  }
-  gate->with(now(), [&](core::pool& p, instant t) {
-    core::lane_facts f;
-    f.lane = l.lane;
-    f.route = p.route(l.route);
-    f.tenant = l.tenant;
-    f.tenant_hash = tenant_hash(l.tenant, tenant_seed_);
-    f.batches = l.batches - std::min(l.batches, here.batches);
-    f.bytes = l.bytes - std::min(l.bytes, here.bytes);
-    f.units = std::max(0.0, l.cost - here.units);
-    f.oldest = since(l.oldest);
-    p.restore_lane(f, t);
-  });
-}
-
-// The pool that a route is given to now takes over what was accepted for the one before.
-const route_plan* backroom::route_of(std::string_view pool, std::string_view route) const {
-  if (!plan_) return nullptr;
-  const route_plan* elsewhere = nullptr;
-  for (const route_plan& r : plan_->routes) {
-    if (r.settings.name != route) continue;
-    if (r.pool->name == pool) return &r;
-    elsewhere = &r;
-  }
-  return elsewhere;
-}
 
 void backroom::stop() {
   std::vector<std::pair<std::shared_ptr<pool_gate>, core::batch_id>> waiting;
@@ -212,7 +97,7 @@ core::batch_facts backroom::facts_of(const store::batch& b, const route_plan& r,
              .backoff_max = r.settings.async_retry.backoff_max,
              .bounces_max = r.settings.retry.bounces_max};
   if (b.deadline) f.client_deadline = base::after(t, std::chrono::milliseconds(
-                                                             *b.deadline - wall_ms()));
+                                                             *b.deadline - out_.wall_ms()));
   f.durable = true;
   f.lane = b.lane;
   f.place = b.seq;
@@ -241,7 +126,7 @@ void backroom::admit(store::batch b, coming how, base::duration delay) {
   facts.loaded = how == coming::loaded;
   facts.reserved = how == coming::reserved;
   facts.delay = std::max(delay, base::duration(std::chrono::milliseconds(
-                                    std::max<store::unix_ms>(0, b.not_before - wall_ms()))));
+                                    std::max<store::unix_ms>(0, b.not_before - out_.wall_ms()))));
   settle_admission(b, facts.owner, *gate, gate->admit(facts, t));
 }
 
@@ -333,7 +218,7 @@ void backroom::settle(const settlement& s) {
 
 // Under the lock or not: the engine answers on its own thread.
 void backroom::give_up(const store::batch_id& id, bool tells) {
-  engine_.give_up(id, "deadline", "its Weir-Deadline passed while it waited", wall_ms(), tells,
+  engine_.give_up(id, "deadline", "its Weir-Deadline passed while it waited", out_.wall_ms(), tells,
                   [this, id, tells](store::outcome<void> done) {
                     if (done || !store::may_pass(done.error())) return given_up(id, tells);
                     const std::lock_guard held(lock_);

@@ -47,6 +47,7 @@ class backroom {
     std::function<void(unsigned loop, run_order)> run;
     std::function<void(unsigned loop, std::uint64_t owner)> interrupt;   // it was cancelled
     std::function<void()> callback_due;   // a batch with a callback has ended; any thread
+    store::unix_ms (*wall_ms)() = nullptr;   // what time it is; never null
   };
   // `tenant_seed`: of tenant hashes, the same as the loops'.
   backroom(store::engine& engine, unsigned loops, std::uint64_t tenant_seed, outlets out);
@@ -144,7 +145,7 @@ class backroom {
   base::duration age_of(const store::batch& b, instant t);
   void loaded(const std::string& pool, const core::load_order& order,
               store::outcome<std::vector<store::batch>> got);
-  void restore(const store::lane_state& lane, const in_memory& here);
+  bool restore(const store::lane_state& lane, const in_memory& here);
   void move(const run_order& o, base::duration delay);
   void begin(std::uint64_t owner, entry& e, const core::grant& g);
 

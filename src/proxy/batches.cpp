@@ -51,9 +51,10 @@ net::task<void> no_batch(exchange& x) {
 }
 
 net::task<void> store_failed(exchange& x, const store::failure& why) {
-  const bool closing = why.what == store::trouble::closed;
-  return answer(x, closing ? fault::closing : fault::store_failed, why.detail,
-                std::chrono::seconds(5));
+  const fault what = why.what == store::trouble::closed ? fault::closing
+                     : why.what == store::trouble::full ? fault::disk_full
+                                                        : fault::store_failed;
+  return answer(x, what, why.detail, std::chrono::seconds(5));
 }
 
 // What is there for nobody, and what cannot be told now.

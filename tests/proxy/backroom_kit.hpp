@@ -233,7 +233,7 @@ struct backroom_kit {
               for (run& r : runs)
                 if (r.order.owner == owner) r.interrupted = true;
             },
-            [this] { ++callbacks_due; }};
+            [this] { ++callbacks_due; }, wall_now};
   }
   void leave(const run& r) {
     --open_now[r.order.id];

@@ -261,6 +261,10 @@ std::string echo(const http_message& request) {
 void front_kit::make_store() {
   engine_ = std::make_unique<staged_engine>(folder_.path("state"));
   proxy::backroom::outlets out;
+  out.wall_ms = [] {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return store::unix_ms{std::chrono::duration_cast<std::chrono::milliseconds>(now).count()};
+  };
   out.run = [this](unsigned loop, proxy::run_order o) {
     lanes_[loop]->loop.post([d = lanes_[loop]->door.get(), o] { d->durable().begin(o); });
   };
