@@ -72,6 +72,7 @@ outcome<void> books::mend(std::uint64_t& gaps) {
 }
 
 outcome<void> books::begin() {
+  has_room_.reset();
   const auto s = db_.kept("BEGIN IMMEDIATE");
   return s ? (*s)->begin().run() : outcome<void>(s.error());
 }
@@ -91,17 +92,21 @@ void books::roll_back() {
   (void)batches.rolled_back();   // lanes that cannot be read are read as they are met
 }
 
+bool books::leaves_reserve() const {
+  std::error_code unknown;
+  const auto folder = std::filesystem::path(path_).parent_path();
+  const auto disk = std::filesystem::space(folder, unknown);
+  return unknown || disk.available >= std::min<std::uint64_t>(reserve_, disk.capacity / 10);
+}
+
+// Once a transaction: what one of them adds is little beside the reserve.
 outcome<void> books::check_room() {
   if (!log_ || reserve_ == 0) return {};
-  const std::string folder = std::filesystem::path(path_).parent_path().string();
-  std::error_code unknown;
-  const auto has_room = [&] {
-    const auto disk = std::filesystem::space(folder, unknown);
-    return unknown || disk.available >= std::min<std::uint64_t>(reserve_, disk.capacity / 10);
-  };
-  if (has_room()) return {};
-  log_->give_back();
-  if (has_room()) return {};
+  if (!has_room_) {
+    has_room_ = leaves_reserve();
+    if (!*has_room_) log_->give_back(), has_room_ = leaves_reserve();
+  }
+  if (*has_room_) return {};
   ++short_of_room_;
   return failure{trouble::full, "what is free on the disk is kept for batches that are here"};
 }

@@ -70,11 +70,13 @@ class books {
   outcome<void> leave_message(const batch_id& id, unix_ms now);
   void watch_log();
   outcome<void> check_room();
+  bool leaves_reserve() const;
   outcome<void> aside_with_message(const batch_id& id, std::string_view why, unix_ms now);
   std::string path_;
   const char* vfs_ = nullptr;
   std::uint64_t log_pages_ = 0;
   std::uint64_t reserve_ = 0, short_of_room_ = 0;
+  std::optional<bool> has_room_;   // beyond the reserve; none: not looked at in this transaction
   unix_ms latest_ = 0;   // of all times that were handed in
 };
 

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <future>
 #include <string>
 
@@ -16,7 +17,8 @@ using test::id_of;
 struct kit {
   std::unique_ptr<books> b = std::move(*books::open(":memory:", 0));
   std::vector<std::string> told;
-  unsigned mended = 0, rounds = 0;
+  unsigned mended = 0;
+  std::atomic<unsigned> rounds = 0;   // counted while its thread runs
   bool mends = true;
   groups work{*b, 4, {[this] { ++rounds; }, [this] { return ++mended, mends; }}};
 
