@@ -176,7 +176,7 @@ void body_log::drop_spares(std::size_t most) {
   if (held_) return;
   std::size_t spare = 0;
   for (auto s = segments_.begin(); s != segments_.end();) {
-    const bool empty = s->second.live == 0 && s->first != open_;
+    const bool empty = s->second.live == 0 && !written_now(s->first);
     const bool goes = empty && (s->second.missing || ++spare > most);
     if (goes && s->first == read_number_) reading_ = file(), read_number_ = 0;
     if (goes) (void)remove_file(segment_path(folder_, s->first));   // else the next start finds it

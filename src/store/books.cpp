@@ -93,10 +93,8 @@ void books::roll_back() {
 }
 
 bool books::leaves_reserve() const {
-  std::error_code unknown;
-  const auto folder = std::filesystem::path(path_).parent_path();
-  const auto disk = std::filesystem::space(folder, unknown);
-  return unknown || disk.available >= std::min<std::uint64_t>(reserve_, disk.capacity / 10);
+  const auto disk = room_of_disk(std::filesystem::path(path_).parent_path().string());
+  return !disk || disk->free >= std::min(reserve_, disk->all / 10);   // unknown: writing will tell
 }
 
 // Once a transaction: what one of them adds is little beside the reserve.
@@ -108,13 +106,18 @@ outcome<void> books::check_room() {
   }
   if (*has_room_) return {};
   ++short_of_room_;
-  return failure{trouble::full, "what is free on the disk is kept for batches that are here"};
+  return failure{trouble::full, "what is free on the disk is kept for batches that are here",
+                 false, true};
+}
+
+outcome<added> books::add_new(const batch& b) {
+  if (auto room = check_room(); !room) return room.error();
+  return batches.add(b);
 }
 
 outcome<added> books::add(const batch& b, const std::optional<key_claim>& key) {
   saw(b.created);
-  if (auto room = check_room(); !room) return room.error();
-  if (!key) return batches.add(b);
+  if (!key) return add_new(b);
   const auto bound = keys.batch_of(*key, b.created);
   if (!bound) return bound.error();
   if (*bound) {
@@ -122,7 +125,7 @@ outcome<added> books::add(const batch& b, const std::optional<key_claim>& key) {
     if (!at && at.error().what != trouble::not_found) return at.error();
     return added{at ? at->seq : 0, at ? at->lane : 0, **bound, true};   // it may be gone by now
   }
-  auto made = batches.add(b);
+  auto made = add_new(b);
   if (!made) return made;
   if (auto kept = keys.bind(*key, b.id, b.created); !kept) return kept.error();
   return made;

@@ -70,6 +70,7 @@ class books {
   outcome<void> leave_message(const batch_id& id, unix_ms now);
   void watch_log();
   outcome<void> check_room();
+  outcome<added> add_new(const batch& b);
   bool leaves_reserve() const;
   outcome<void> aside_with_message(const batch_id& id, std::string_view why, unix_ms now);
   std::string path_;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -139,6 +140,16 @@ base::error_code remove_file(const std::string& path) {
 
 base::error_code link_file(const std::string& from, const std::string& to) {
   return checked(file_call::link, [&] { return ::link(from.c_str(), to.c_str()); });
+}
+
+base::result<disk_room> room_of_disk(const std::string& folder) {
+  const file_plan plan = plan_of(file_call::room);
+  if (plan.error) return error(plan.error);
+  struct statvfs found;
+  if (::statvfs(folder.c_str(), &found) != 0) return error(errno);
+  const std::uint64_t free = std::uint64_t{found.f_bavail} * found.f_frsize;
+  return disk_room{std::min<std::uint64_t>(free, plan.bytes_max),
+                   std::uint64_t{found.f_blocks} * found.f_frsize};
 }
 
 base::error_code sync_folder(const std::string& path) {

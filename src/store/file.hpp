@@ -13,10 +13,12 @@
 
 namespace weir::store {
 
-enum class file_call : std::uint8_t { open, write, sync, read, rename, remove, link, reserve };
+enum class file_call : std::uint8_t {
+  open, write, sync, read, rename, remove, link, reserve, room
+};
 struct file_plan {
   int error = 0;                               // errno to fail with
-  std::size_t bytes_max = SIZE_MAX;            // of one read or write
+  std::size_t bytes_max = SIZE_MAX;            // of one read or write; free, of a disk
 };
 using file_hook = file_plan (*)(file_call);
 extern file_hook before_file_call;             // for tests; set while no thread uses files
@@ -54,6 +56,10 @@ class file {
 base::error_code rename_file(const std::string& from, const std::string& to);
 base::error_code remove_file(const std::string& path);   // one that is gone already is no error
 base::error_code link_file(const std::string& from, const std::string& to);   // one file, two names
+struct disk_room {
+  std::uint64_t free = 0, all = 0;             // bytes; free: to this process
+};
+base::result<disk_room> room_of_disk(const std::string& folder);
 base::error_code sync_folder(const std::string& path);   // makes names in it durable
 
 }  // namespace weir::store

@@ -7,6 +7,7 @@ namespace {
 
 // Not the asker's mistake: the transaction around it is void.
 bool breaks_group(const failure& f) {
+  if (f.untouched) return false;
   return f.what == trouble::full || f.what == trouble::io || f.what == trouble::damaged;
 }
 

@@ -74,6 +74,7 @@ struct failure {
   trouble what = trouble::io;
   std::string detail;
   bool malformed = false;   // damaged: not a record but the database around it
+  bool untouched = false;   // it was refused before anything was done: others go on
 };
 
 // The disk is full or fails now: asked again later, it may be done.

@@ -166,6 +166,15 @@ TEST_CASE("a disk that is short of room gets all empty segments back") {
   k.check(all[0], 'x');
 }
 
+TEST_CASE("what a transaction has filled is not given back before it is committed") {
+  kit k;
+  std::vector<log_place> all;
+  for (char c = 'a'; c < 'a' + 9; ++c) all.push_back(k.add(std::string(4 * log_block, c)));
+  k.log->give_back();
+  k.commit();
+  for (std::size_t i = 0; i < all.size(); ++i) k.check(all[i], static_cast<char>('a' + i));
+}
+
 TEST_CASE("empty segments are kept for later, but not many") {
   kit k;
   std::vector<log_place> all;

@@ -112,6 +112,8 @@ TEST_CASE("a store whose disk was full for a while takes batches again") {
     const test::failing_vfs full(1, SQLITE_FULL, true);
     for (unsigned n = 0; n < 3; ++n) CHECK(add(n).error().what == trouble::full);
   }
+  CHECK((*made)->take_troubles().count == 3);
+  CHECK((*made)->take_troubles().count == 0);
   const test::failing_vfs none(0, SQLITE_FULL, false);
   for (unsigned n = 0; n < 3; ++n) CHECK(add(n).has_value());
   made->reset();
