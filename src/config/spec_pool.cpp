@@ -79,6 +79,12 @@ const section& ejection_section() {
           leaf<&pool::settings, ejection, &E::consecutive_failures>(
               "consecutive_failures", count(0, 10000), "Failed attempts in a row; 0 never ejects.",
               "The worker is ejected."),
+          leaf<&pool::settings, ejection, &E::failure_share>(
+              "failure_share", share(0, 1),
+              "Share of the last 20 attempts that failed or hang for 16 times as long as expected: "
+              "surely above this (Wilson, 95 %), above that of the other workers, and as many as "
+              "consecutive_failures; 100% never ejects.",
+              "The worker is ejected."),
           leaf<&pool::settings, ejection, &E::base_time>(
               "base_time", span(100ms, 24h), "The n-th ejection in a row lasts n times this."),
           leaf<&pool::settings, ejection, &E::time_max>("max_time", span(100ms, 24h),

@@ -11,6 +11,18 @@ attempt_id attempts::abandoned(const attempt_list& list, batch_id batch) const n
   return {};
 }
 
+std::uint32_t attempts::take_stuck(const attempt_list& list, instant now) noexcept {
+  std::uint32_t taken = 0;
+  for (attempt_id id = list.oldest; id; id = table_.at(id.index).newer) {
+    attempt& a = table_.at(id.index);
+    const double factor = overdue_factor(base::to_seconds(now - a.started), a.expected_seconds);
+    if (a.abandoned || !a.sized || a.stuck || factor > stuck_overdue) continue;
+    a.stuck = true;
+    ++taken;
+  }
+  return taken;
+}
+
 double attempts::finish_seconds(const attempt_list& list, instant now) const noexcept {
   double last = 0;
   for (attempt_id id = list.oldest; id; id = table_.at(id.index).newer) {

@@ -28,6 +28,7 @@ struct attempt {
   double expected_seconds = 0;  // on this worker, at its speed when the attempt began
   double speed = 1;             // that speed: seconds at rate 1 done in a second
   bool abandoned = false;
+  bool stuck = false;  // was counted as such
   bool sized = true;  // units were declared: the expectation is of this batch, not its route's
   attempt_id older, newer;  // the worker's list
 };
@@ -63,6 +64,8 @@ class attempts {
   // declared nothing never is: where sizes are heavy-tailed most of the work is in batches that
   // take many times the mean, and the fastest worker would look slow for having one.
   double overdue(const attempt_list& list, instant now) const noexcept;
+  // Those that became stuck since the last call: overdue by stuck_overdue or worse.
+  std::uint32_t take_stuck(const attempt_list& list, instant now) noexcept;
   // Until the last one is predicted to end; 0 for an empty list.
   double finish_seconds(const attempt_list& list, instant now) const noexcept;
   // Adds a list. One that is late by d is given d more: of work whose sizes are heavy-tailed, what

@@ -88,7 +88,7 @@ void ejection::enter(std::uint32_t worker, health_state health) {
   }
   record& r = records_[worker];
   if (r.present) return;
-  r = {.health = health, .present = true, .noted = r.noted};
+  r = {.recent = {}, .health = health, .present = true, .noted = r.noted};
   tally(r, 1);
 }
 
@@ -136,23 +136,34 @@ void ejection::success(recovery by, instant now) noexcept {
 bool ejection::failed(std::uint32_t worker, instant now) noexcept {
   record* r = find(worker);
   if (!r) return false;
+  r->recent.failed();
   change(*r, [&](record& to) {
     to.last_failure = now;
     ++(to.ejected ? to.charged : to.streak);
   });
   judge(recovery::attempts, now);
-  if (may_eject(*r)) eject(worker, *r, now);
+  eject_if_due(worker, *r, now);
   return done();
 }
 
-bool ejection::refund(std::uint32_t worker, std::uint32_t count, instant now) noexcept {
+bool ejection::stuck(std::uint32_t worker, instant now) noexcept {
   record* r = find(worker);
   if (!r) return false;
-  change(*r, [&](record& to) {
+  r->recent.failed();
+  eject_if_due(worker, *r, now);
+  return done();
+}
+
+bool ejection::refund(std::uint32_t worker, std::uint32_t count, bool in_row,
+                      instant now) noexcept {
+  record* r = find(worker);
+  if (!r) return false;
+  r->recent.forgive(count);
+  if (in_row) change(*r, [&](record& to) {
     std::uint32_t& charged = to.ejected ? to.charged : to.streak;
     charged -= std::min(charged, count);
   });
-  if (r->ejected && r->charged < settings_.consecutive_failures) {
+  if (r->ejected && !(r->by_share ? fails_too_often(*r) : too_many_in_row(*r))) {
     forgive(*r);
     end_ejection(worker, *r, now);
     reschedule(now);
@@ -162,12 +173,44 @@ bool ejection::refund(std::uint32_t worker, std::uint32_t count, instant now) no
 
 // --- ejections -------------------------------------------------------------------------------
 
-bool ejection::may_eject(const record& r) const noexcept {
+bool ejection::too_many_in_row(const record& r) const noexcept {
   const std::uint32_t limit = settings_.consecutive_failures;
-  if (outage_ || r.ejected || limit == 0 || r.streak < limit) return false;
+  return limit > 0 && (r.ejected ? r.charged : r.streak) >= limit;
+}
+
+// As many failures as would do in a row, and more of them than can be chance: above the share that
+// is tolerated, and above that of the other workers, who would share a fault of the batches.
+bool ejection::fails_too_often(const record& r) const noexcept {
+  const std::uint32_t limit = settings_.consecutive_failures;
+  const std::uint32_t failures = r.recent.failures();
+  if (limit == 0 || failures < limit) return false;
+  const double certain = wilson_lower(failures, r.recent.count());
+  return certain > settings_.failure_share && certain > share_of_others(r);
+}
+
+double ejection::share_of_others(const record& r) const noexcept {
+  std::uint32_t failures = 0, attempts = 0;
+  for (const record& other : records_) {
+    if (!other.present || &other == &r) continue;
+    failures += other.recent.failures();
+    attempts += other.recent.count();
+  }
+  return attempts == 0 ? 0 : static_cast<double>(failures) / attempts;
+}
+
+bool ejection::may_eject(const record& r) const noexcept {
+  if (outage_ || r.ejected) return false;
   const double room = std::floor(settings_.ejected_max * present_ + 1e-9);
   const bool capped = settings_.ejected_max <= 0 || ejected_ + 1 > std::max(1.0, room);
   return !capped && r.health == health_state::up && usable_ >= 2;
+}
+
+void ejection::eject_if_due(std::uint32_t worker, record& r, instant now) noexcept {
+  if (!may_eject(r)) return;
+  const bool in_row = too_many_in_row(r);
+  if (!in_row && !fails_too_often(r)) return;
+  r.by_share = !in_row;
+  eject(worker, r, now);
 }
 
 void ejection::eject(std::uint32_t worker, record& r, instant now) noexcept {
@@ -189,6 +232,7 @@ void ejection::eject(std::uint32_t worker, record& r, instant now) noexcept {
 
 void ejection::end_ejection(std::uint32_t worker, record& r, instant now) noexcept {
   change(r, [](record& to) { to.ejected = false; });
+  r.recent.clear();
   r.ended = now;
   note(worker, r);
 }
@@ -232,7 +276,7 @@ void ejection::begin_outage(instant now) noexcept {
 // Lifts an ejection in an outage; the worker goes on failing until it shows otherwise.
 void ejection::suspend(std::uint32_t worker, record& r, instant now) noexcept {
   forgive(r);
-  change(r, [](record& to) { to.streak = to.charged; });
+  change(r, [&](record& to) { to.streak = std::max(to.charged, failing_streak()); });
   end_ejection(worker, r, now);
 }
 
@@ -241,7 +285,8 @@ void ejection::end_outage(recovery by, instant now) noexcept {
   outage_ = false;
   news_ = true;
   for (record& r : records_)
-    if (r.present) change(r, [](record& to) { to.streak = 0, to.fell = false; });
+    if (r.present)
+      change(r, [](record& to) { to.streak = 0, to.fell = false, to.recent.clear(); });
   reschedule(now);
 }
 
@@ -302,6 +347,17 @@ std::uint32_t ejection::failures_in_row(std::uint32_t worker) const noexcept {
   const record* r = find(worker);
   if (!r) return 0;
   return r->ejected ? r->charged : r->streak;
+}
+
+const recent_attempts& ejection::recent(std::uint32_t worker) const noexcept {
+  static constexpr recent_attempts nothing;
+  const record* r = find(worker);
+  return r ? r->recent : nothing;
+}
+
+bool ejection::by_share(std::uint32_t worker) const noexcept {
+  const record* r = find(worker);
+  return r && r->by_share;
 }
 
 std::uint32_t ejection::ejections(std::uint32_t worker) const noexcept {

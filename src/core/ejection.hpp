@@ -1,11 +1,11 @@
 // Passive ejection: takes a worker whose attempts keep failing out of service for a while, but
-// never so many that the rest breaks, and nobody at all when the fault is shared. One per pool,
-// with a record a worker, keyed by worker_id::index; core::pool calls it under the gate's lock. A
-// worker *fails* while it is ejected or has failed half of `consecutive_failures` attempts in a row
-// (3 when ejection is off), or has gone down in an outage. More than outage_share of the workers
-// that are not down failing at once, at least two of them (or the only one), is a shared outage:
-// ejections are lifted, none is made. Invariants: ejected <= max(1, ejected_max x workers); never
-// the last worker that is up; none during an outage; succeeded() and failed() allocate nothing.
+// never so many that the rest breaks, and nobody at all when the fault is shared. Judged are the
+// failures in a row and the last 20 attempts (recent_attempts.hpp). Keyed by worker_id::index;
+// core::pool calls it under the gate's lock. A worker *fails* while it is ejected or has failed
+// half of `consecutive_failures` attempts in a row (3 when ejection is off), or has gone down in an
+// outage. More than outage_share of the workers that are not down failing at once, at least two of
+// them (or the only one), is a shared outage: ejections are lifted, none is made. Invariants:
+// ejected <= max(1, ejected_max x workers), never the last that is up; success, failure: no memory.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/health.hpp"
+#include "core/recent_attempts.hpp"
 #include "core/settings.hpp"
 
 namespace weir::core {
@@ -39,14 +40,19 @@ class ejection {
 
   // --- what its attempts did --------------------------------------------------------------
   bool succeeded(std::uint32_t worker, instant now) noexcept {
+    if (worker < records_.size()) records_[worker].recent.succeeded();
     return (outage_ || streaks_ > 0) && recovered(worker, now);
   }
   // A failure that is the worker's: connect_failed, failed, response_timeout. Not busy, not a stale
   // connection, not the client's fault. The n-th ejection lasts n x base_time, at most time_max; n
   // falls by one for each base_time without an ejection.
   bool failed(std::uint32_t worker, instant now) noexcept;
+  // One of its attempts takes so long that something must be wrong with it: no failure in a row,
+  // for it may still succeed, but one of the last 20.
+  bool stuck(std::uint32_t worker, instant now) noexcept;
   // `count` of its failures turned out to be a batch's fault. An ejection that they made is lifted.
-  bool refund(std::uint32_t worker, std::uint32_t count, instant now) noexcept;
+  // `in_row`: no success was seen since.
+  bool refund(std::uint32_t worker, std::uint32_t count, bool in_row, instant now) noexcept;
 
   // Ends what has run its time. Call when now >= next_deadline().
   bool expire(instant now) noexcept;
@@ -56,6 +62,9 @@ class ejection {
   bool ejected(std::uint32_t worker) const noexcept;
   instant ejected_until(std::uint32_t worker) const noexcept;  // `never` when it is not
   std::uint32_t failures_in_row(std::uint32_t worker) const noexcept;
+  const recent_attempts& recent(std::uint32_t worker) const noexcept;
+  // What ejected it, or did last: its share of failures, or else those in a row.
+  bool by_share(std::uint32_t worker) const noexcept;
   std::uint32_t ejections(
       std::uint32_t worker) const noexcept;  // since it entered; lifted ones too
   // Workers whose ejection began or ended since clear_changed(), each at most once.
@@ -78,13 +87,15 @@ class ejection {
     instant until{};  // of the ejection, while ejected
     instant ended{};  // the last ejection
     instant last_failure{};
+    recent_attempts recent;
     std::uint32_t streak = 0;   // failures in a row
-    std::uint32_t charged = 0;  // failures that made the present ejection
+    std::uint32_t charged = 0;  // of those, that made the present ejection
     std::uint32_t step = 0;     // n of the last ejection
     std::uint32_t total = 0;
     health_state health = health_state::checking;
     bool present = false;
     bool ejected = false;
+    bool by_share = false;
     bool fell = false;   // went down in the outage that holds, and was not proven since
     bool noted = false;  // is in changed_
   };
@@ -102,7 +113,11 @@ class ejection {
   bool stale(const record& r, instant now) const noexcept;
   bool too_many(std::uint32_t bad, std::uint32_t of) const noexcept;
   std::uint32_t failing_lately(instant now) const noexcept;
+  bool too_many_in_row(const record& r) const noexcept;
+  bool fails_too_often(const record& r) const noexcept;
+  double share_of_others(const record& r) const noexcept;
   bool may_eject(const record& r) const noexcept;
+  void eject_if_due(std::uint32_t worker, record& r, instant now) noexcept;
   void eject(std::uint32_t worker, record& r, instant now) noexcept;
   void end_ejection(std::uint32_t worker, record& r, instant now) noexcept;
   void forgive(record& r) noexcept;

@@ -258,8 +258,8 @@ void fleet::failed(worker_id id, instant now, attempt_end how) {
 
 void fleet::refund(worker_id id, std::uint32_t count, instant failed, instant now) {
   const worker* w = workers_.find(id);
-  if (!w || failed < w->streak_began) return;
-  if (ejection_.refund(id.index, count, now)) take_ejections(now);
+  if (!w) return;
+  if (ejection_.refund(id.index, count, failed >= w->streak_began, now)) take_ejections(now);
 }
 
 // Brings the workers whose ejection began or ended, and the outage, to everybody's knowledge.
@@ -279,12 +279,20 @@ void fleet::take_ejections(instant now) {
   out_.events.push_back(std::move(e));
 }
 
+std::string fleet::why_ejected(std::uint32_t index, const worker& w) const {
+  const std::string last = ", the last: " + std::string(failure_text(w.last_failure));
+  if (!ejection_.by_share(index))
+    return std::to_string(ejection_.failures_in_row(index)) + " failures in a row" + last;
+  const recent_attempts& r = ejection_.recent(index);
+  return std::to_string(r.failures()) + " of the last " + std::to_string(r.count()) +
+         " attempts failed or hang" + (w.failures > 0 ? last : "");
+}
+
 void fleet::ejection_changed(std::uint32_t index, worker& w, instant now) {
   const bool ejected = ejection_.ejected(index);
   // Why it is down or drains matters more than an ejection that ends meanwhile.
   if (ejected)
-    w.reason = std::to_string(ejection_.failures_in_row(index)) + " failures in a row, the last: " +
-               std::string(failure_text(w.last_failure));
+    w.reason = why_ejected(index, w);
   else if (!w.draining() && w.checks.state() != health_state::down)
     w.reason = "ejection ended";
   // What a shared outage lifted was not the worker's fault: it does not start small.

@@ -101,8 +101,8 @@ class fleet {
     if (ejection_.succeeded(id.index, now)) take_ejections(now);
   }
   void failed(worker_id id, instant now, attempt_end how = attempt_end::failed);
-  // `count` failures, the last one at `failed`, were a batch's fault. Those that a success wiped
-  // out since are no longer counted, and not taken back.
+  // `count` failures, the last one at `failed`, were a batch's fault. In the count of those in a
+  // row, ones that a success wiped out since are not taken back.
   void refund(worker_id id, std::uint32_t count, instant failed, instant now);
   // A batch succeeded on it, last; instant::min() when none did or it has left.
   instant proven(worker_id id) const noexcept {
@@ -209,6 +209,8 @@ class fleet {
   void refresh_rates(instant now);
   void wake_rates(instant now) noexcept;
   void take_ejections(instant now);
+  void notice_stuck(std::uint32_t index, worker& w, instant now);
+  std::string why_ejected(std::uint32_t index, const worker& w) const;
   void ejection_changed(std::uint32_t index, worker& w, instant now);
   void expire_worker(std::uint32_t index, instant now);
   void tell(event::kind what, worker_id id, const worker& w, instant now);

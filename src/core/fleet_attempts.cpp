@@ -71,7 +71,7 @@ attempt_id fleet::start(worker_id id, batch_id batch, const cost_estimate& cost,
   const attempt_id a = attempts_.open(
       w.running,
       {id, batch, now, cost.seconds, cost.log_seconds, seconds_now / w.relative, w.relative, false,
-       cost.has_units, {}, {}});
+       false, cost.has_units, {}, {}});
   ++w.attempts;
   ++in_flight_;
   // A slot that is filled as it frees leaves the worker saturated.
@@ -153,9 +153,18 @@ void fleet::refresh_rates(instant now) {
     worker& w = workers_.at(i);
     w.speed_counted = 0;
     refresh_rate(i, w, now);
+    if (w.relative <= w.learned * stuck_overdue) notice_stuck(i, w, now);
     offer(i, w, now);
   }
   next_refresh_ = in_flight_ > 0 ? now + refresh_interval : base::never;
+}
+
+// A latency outlier: where others take their time, its attempts do not end.
+void fleet::notice_stuck(std::uint32_t index, worker& w, instant now) {
+  bool news = false;
+  for (std::uint32_t n = attempts_.take_stuck(w.running, now); n > 0; --n)
+    news = ejection_.stuck(index, now) || news;
+  if (news) take_ejections(now);
 }
 
 outlook fleet::look(instant now) const noexcept {

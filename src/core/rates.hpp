@@ -21,6 +21,7 @@ inline constexpr double rate_decay_seconds = 30;
 inline constexpr double rate_shrinkage = 8;        // pseudo-samples at the pool's mean
 inline constexpr double overdue_factor_limit = 4;  // times expected
 inline constexpr double overdue_seconds_min = 1;
+inline constexpr double stuck_overdue = 0.25;  // an overdue factor: 16 x expected
 inline constexpr double probation_start = 0.3;
 inline constexpr double log_ratio_max = 12;  // one absurd sample must not outweigh many good ones
 

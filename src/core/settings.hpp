@@ -44,6 +44,7 @@ struct health_settings {
 
 struct ejection_settings {
   std::uint32_t consecutive_failures = 5;  // 0: never
+  double failure_share = 0.3;  // of the last 20 attempts, for certain, and more than elsewhere
   duration base_time = 30s;                // n-th ejection lasts n x this
   duration time_max = 5min;
   double ejected_max = 0.5;                // share of the pool; never its last worker

@@ -201,6 +201,7 @@ const std::string shown = R"json({
       },
       "ejection": {
         "consecutive_failures": 5,
+        "failure_share": "30%",
         "base_time": "30s",
         "max_time": "5m",
         "max_ejected": "50%",

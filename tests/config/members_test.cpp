@@ -159,12 +159,13 @@ TEST_CASE("a pool's probe keys arrive in their members") {
 
 TEST_CASE("a pool's further keys arrive in their members") {
   const auto p = with_pool(
-      "ejection: {outage_share: 60%}, "
+      "ejection: {outage_share: 60%, failure_share: 25%}, "
       "queue: {priority_step: 11s, cost_weight: 2.5, max_tenants: 12, durable: {window: 18}}, "
       "abandoned_hold: 13s, busy_rest_min: 14ms, busy_rest_max: 21m, "
       "workers_max: 15, resolve_interval: 16s, "
       "autoscale: {slots_per_worker: 17}");
   CHECK(p.settings.ejection.outage_share == Approx(0.6));
+  CHECK(p.settings.ejection.failure_share == Approx(0.25));
   CHECK(p.settings.queue.priority_step == 11s);
   CHECK(p.settings.queue.cost_weight == 2.5);
   CHECK(p.settings.queue.tenants_max == 12);

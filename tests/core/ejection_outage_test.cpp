@@ -213,9 +213,9 @@ TEST_CASE("an outage ends when nobody who fails is left") {
     bench b(2);
     b.fail_all(3);
     REQUIRE(b.machine.outage());
-    b.machine.refund(0, 3, b.now);
+    b.machine.refund(0, 3, true, b.now);
     CHECK(b.machine.outage());
-    CHECK(b.machine.refund(1, 1, b.now));
+    CHECK(b.machine.refund(1, 1, true, b.now));
     CHECK_FALSE(b.machine.outage());
     CHECK(b.machine.recovered_by() == recovery::refunds);
   }
@@ -344,7 +344,7 @@ TEST_CASE("limits hold under random events") {
         case 0: e.enter(w, h), up[w] = in[w] ? up[w] : h == health_state::up, in[w] = true; break;
         case 1: news = e.leave(w, now), in[w] = up[w] = false; break;
         case 2: news = e.health_changed(w, h, now), up[w] = in[w] && h == health_state::up; break;
-        case 3: news = e.refund(w, random.below(4), now); break;
+        case 3: news = e.refund(w, random.below(4), true, now); break;
         case 4: news = e.expire(now); break;
         case 5: news = e.succeeded(w, now); break;
         default: news = e.failed(w, now); break;

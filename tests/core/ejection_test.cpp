@@ -59,7 +59,9 @@ using workers = std::vector<std::uint32_t>;
 }  // namespace
 
 TEST_CASE("failures in a row eject a worker and a success starts the count anew") {
-  bench b(4);
+  ejection_settings s;
+  s.failure_share = 1;   // judged apart, in ejection_share_test
+  bench b(4, s);
   CHECK_FALSE(b.fail(0, 4));
   CHECK(b.machine.failures_in_row(0) == 4);
   CHECK_FALSE(b.succeed(0));
@@ -225,11 +227,11 @@ TEST_CASE("an ejection meets every other event") {
   }
   SECTION("a refund of too little changes nothing") {
     b.fail(0, 2);
-    CHECK_FALSE(b.machine.refund(0, 2, b.now));
+    CHECK_FALSE(b.machine.refund(0, 2, true, b.now));
     CHECK(b.machine.ejected(0));
   }
   SECTION("a refund of what made it lifts it") {
-    CHECK(b.machine.refund(0, 1, b.now));
+    CHECK(b.machine.refund(0, 1, true, b.now));
     CHECK_FALSE(b.machine.ejected(0));
     CHECK(b.changed() == workers{0});
     CHECK(b.machine.next_deadline() == base::never);
@@ -240,16 +242,16 @@ TEST_CASE("a lifted ejection does not lengthen the next one") {
   bench b(4);
   REQUIRE(b.serve(0) == 30s);
   b.fail(0, 5);
-  REQUIRE(b.machine.refund(0, 5, b.now));
+  REQUIRE(b.machine.refund(0, 5, true, b.now));
   CHECK(b.serve(0) == 60s);
 }
 
 TEST_CASE("refunds take failures off the count and never below nothing") {
   bench b(4);
   b.fail(0, 4);
-  CHECK_FALSE(b.machine.refund(0, 1, b.now));
+  CHECK_FALSE(b.machine.refund(0, 1, true, b.now));
   CHECK(b.machine.failures_in_row(0) == 3);
-  b.machine.refund(0, 100, b.now);
+  b.machine.refund(0, 100, true, b.now);
   CHECK(b.machine.failures_in_row(0) == 0);
   b.fail(0, 4);
   CHECK_FALSE(b.machine.ejected(0));
@@ -261,7 +263,7 @@ TEST_CASE("a worker that is not in the pool is ignored by every event") {
   for (std::uint32_t w : {1u, 2u, 77u}) {
     CHECK_FALSE(b.fail(w, 10));
     CHECK_FALSE(b.succeed(w));
-    CHECK_FALSE(b.machine.refund(w, 1, b.now));
+    CHECK_FALSE(b.machine.refund(w, 1, true, b.now));
     CHECK_FALSE(b.machine.leave(w, b.now));
     CHECK_FALSE(b.machine.health_changed(w, health_state::up, b.now));
     CHECK_FALSE(b.machine.ejected(w));
@@ -285,7 +287,7 @@ TEST_CASE("a worker that enters in another's place starts with nothing") {
 TEST_CASE("a worker is told once however often it changed") {
   bench b(4);
   b.fail(0, 5);
-  b.machine.refund(0, 5, b.now);
+  b.machine.refund(0, 5, true, b.now);
   b.fail(0, 5);
   b.machine.leave(0, b.now);
   b.machine.enter(0, health_state::up);
