@@ -39,6 +39,7 @@ batch_id pool::state::enter(const batch_facts& facts, instant now) {
   batch& b = batches.at(id.index);
   b.owner = facts.owner;
   b.affinity = facts.affinity;
+  b.group = facts.group;
   b.held_bytes = facts.held_bytes;
   b.route = facts.route;
   b.account = account;
@@ -98,7 +99,8 @@ void pool::state::dispatch(instant now) {
   if (!granting()) return;
   if (!kept_back.empty()) release_kept_back(now);
   while (queue.ready() > 0 && fleet.any_free()) {
-    const std::uint32_t index = queue.head();
+    const bool by_cost = settings.queue.order == queue_order::cost_aware;
+    const std::uint32_t index = queue.head(by_cost ? fleet.speed() : 0);
     const batch_id id = batches.id_at(index);
     batch& b = batches.at(index);
     const worker_id worker = fleet.pick(b.affinity, b.avoid.all());
@@ -118,7 +120,7 @@ void pool::state::enqueue(batch_id id, batch& b, batch_stage stage, instant now)
   b.stage = stage;
   b.since = now;
   take_key(b);
-  queue.insert(id.index, b.account, b.key, b.cost.seconds, stage != batch_stage::ready);
+  queue.insert(id.index, b.account, b.key, b.cost.seconds, stage != batch_stage::ready, b.group);
   costs.waits(b.route, b.cost, 1);
   waiting_bytes += b.held_bytes;
   if (b.extra != batch_extra::none) count_waiting(b, 1);

@@ -40,6 +40,7 @@ struct batch_facts {
   std::string_view label{};  // weir's public batch id, for admin pages; copied, 32 chars at most
   double units = 0;               // declared work; 0: not known
   std::uint64_t affinity = 0;     // for balance::hash
+  std::uint64_t group = 0;        // a hash of Weir-Group, within the tenant; 0: none
   std::uint64_t held_bytes = 0;   // body bytes that weir itself holds while it waits
   std::uint8_t urgency = 3;       // RFC 9218: 0 most urgent .. 7
   duration wait_max = base::forever;      // the route's queue timeout

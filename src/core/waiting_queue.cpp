@@ -24,12 +24,13 @@ order_key make_key(const queue_settings& settings, instant arrival, double est_s
 }
 
 void waiting_queue::insert(std::uint32_t id, std::uint32_t account, order_key key, double cost,
-                           bool held) {
+                           bool held, std::uint64_t group) {
   if (id >= account_of_.size()) account_of_.resize(id + 1, none);
   if (account >= roots_.size()) roots_.resize(account + 1, none);
   account_of_[id] = account;
   if (roots_[account] == none) ++occupied_;
   tree_.insert(roots_[account], id, key, {1, held ? 0u : 1u, cost});
+  if (group != 0) groups_.insert(id, account, group, cost, key.sequence, !held);
   ++size_;
   ready_ += held ? 0 : 1;
   cost_ += cost;
@@ -56,6 +57,7 @@ void waiting_queue::take_out(std::uint32_t id) {
   const std::uint32_t account = account_of_[id];
   const load own = tree_.own(id);
   tree_.erase(roots_[account], id);
+  groups_.remove(id);
   account_of_[id] = none;
   if (roots_[account] == none) --occupied_;
   --size_;
@@ -70,6 +72,7 @@ void waiting_queue::set_ready(std::uint32_t id, bool ready) {
   own.ready = ready ? 1 : 0;
   ready ? ++ready_ : --ready_;
   tree_.update(id, own);
+  groups_.set_ready(id, ready);
   sync_turn(account_of_[id]);
 }
 
@@ -81,10 +84,12 @@ void waiting_queue::sync_turn(std::uint32_t account) {
   }
 }
 
-std::uint32_t waiting_queue::head() const noexcept {
+std::uint32_t waiting_queue::head(double speed) const noexcept {
   const std::uint32_t account = shares_.next();
   if (account == fair_share::none) return none;
-  return tree_.first_that(roots_[account], [](const load& l) { return l.ready > 0; });
+  const std::uint32_t first =
+      tree_.first_that(roots_[account], [](const load& l) { return l.ready > 0; });
+  return groups_.size() == 0 ? first : groups_.critical(first, speed);
 }
 
 waiting_queue::standing waiting_queue::place(std::uint32_t id) const noexcept {

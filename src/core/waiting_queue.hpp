@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/batch_groups.hpp"
 #include "core/fair_share.hpp"
 #include "core/order_forest.hpp"
 #include "core/settings.hpp"
@@ -35,13 +36,15 @@ class waiting_queue {
   static constexpr std::uint32_t none = fair_share::none;
 
   waiting_queue(std::uint64_t seed, std::uint32_t tenants_max)
-      : tree_(seed), shares_(tenants_max) {}
+      : tree_(seed), groups_(seed), shares_(tenants_max) {}
 
   // Accounts are entered and left through it; turns are this class's business.
   fair_share& tenants() noexcept { return shares_; }
   const fair_share& tenants() const noexcept { return shares_; }
 
-  void insert(std::uint32_t id, std::uint32_t account, order_key key, double cost, bool held);
+  // `group`: a hash of its group's name; 0: none.
+  void insert(std::uint32_t id, std::uint32_t account, order_key key, double cost, bool held,
+              std::uint64_t group = 0);
   // It left without being served: gone, or held no longer of interest.
   void remove(std::uint32_t id);
   // It is dispatched: leaves, and its tenant is charged.
@@ -49,8 +52,9 @@ class waiting_queue {
   void hold(std::uint32_t id) { set_ready(id, false); }
   void release(std::uint32_t id) { set_ready(id, true); }
 
-  // The next to be dispatched, or none when nothing is ready.
-  std::uint32_t head() const noexcept;
+  // The next to be dispatched, or none when nothing is ready. With the fleet's speed (seconds of
+  // work at rate 1 in a second) a group's largest takes the turn of its first when it is critical.
+  std::uint32_t head(double speed = 0) const noexcept;
 
   std::size_t size() const noexcept { return size_; }
   std::size_t ready() const noexcept { return ready_; }
@@ -87,6 +91,7 @@ class waiting_queue {
   standing among_all(std::uint32_t account, const load& own_ahead) const noexcept;
 
   order_forest<order_key, load> tree_;
+  batch_groups groups_;
   fair_share shares_;
   std::vector<std::uint32_t> roots_;       // by account
   std::vector<std::uint32_t> account_of_;  // by batch

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "http/lines.hpp"
 #include "proxy/tenants.hpp"
 #include "store/batch_ids.hpp"
 
@@ -88,6 +89,7 @@ core::batch_facts backroom::facts_of(const store::batch& b, const route_plan& r,
   f.route = r.core_route;
   f.tenant = b.tenant;
   f.tenant_hash = f.affinity = tenant_hash(b.tenant, tenant_seed_);
+  f.group = tenant_hash(http::value_of(http::line_of(b.fields, group_field)), tenant_seed_);
   f.units = b.cost;
   f.urgency = b.urgency;
   f.retry = {.attempts = r.settings.async_retry.attempts,

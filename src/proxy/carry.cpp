@@ -27,6 +27,7 @@ core::batch_facts facts_of(const exchange& x, const intake& read) {
   f.label = x.batch_id();
   f.units = read.units;
   f.affinity = read.tenant_hash;
+  f.group = read.group;
   f.held_bytes = x.upload.buffered.size();
   f.urgency = read.urgency;
   f.wait_max = x.route_settings().timeout.queue;

@@ -97,6 +97,12 @@ void take_tenant(exchange& x, intake& read) {
   read.tenant_hash = tenant_hash(x.tenant, x.in.seed);
 }
 
+// What belongs together within its tenant.
+void take_group(const exchange& x, intake& read) {
+  const http::field* f = x.head.find(field_name::weir_group);
+  if (f) read.group = tenant_hash(f->value, x.in.seed);
+}
+
 // RFC 9218 §4: what does not parse is ignored.
 void take_priority(exchange& x, intake& read) {
   const http::field* f = x.head.find(field_name::priority);
@@ -192,6 +198,7 @@ bool take_in(exchange& x, intake& read) {
                     take_deadline(x, read) && take_cost(x, read);
   if (!good) return false;
   take_tenant(x, read);
+  take_group(x, read);
   take_priority(x, read);
   take_preference(x, read);
   if (!take_callback(x, read)) return false;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "http/forward.hpp"
+#include "http/lines.hpp"
 #include "proxy/ask.hpp"
 #include "proxy/backroom.hpp"
 #include "store/batch_ids.hpp"
@@ -13,6 +14,7 @@
 #include "proxy/keyed_run.hpp"
 #include "proxy/own_answer.hpp"
 #include "proxy/session.hpp"
+#include "proxy/tenants.hpp"
 
 namespace weir::proxy {
 namespace {
@@ -140,7 +142,7 @@ net::task<store::outcome<store::added>> store_batch(exchange& x, store::batch b,
   durable_tools& tools = *x.plan->durable;
   auto light = std::make_shared<store::batch>(b);
   light->body.bytes.clear();
-  light->fields.clear();
+  light->fields = http::line_of(b.fields, group_field);   // all that waiting needs of them
   auto start = [&tools, b = std::move(b), key, light](store::done<store::added> told) mutable {
     tools.engine.add(std::move(b), key,
                      [light, &room = tools.room, told = std::move(told)](

@@ -1,11 +1,13 @@
-// How tenants are told apart in core: by a number made of the name. For requests that wait and for
-// durable batches alike, with the same seed. Pure.
+// How tenants, and groups within a tenant, are told apart in core: by a number made of the name.
+// For requests that wait and for durable batches alike, with the same seed. Pure.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
 namespace weir::proxy {
+
+inline constexpr std::string_view group_field = "Weir-Group";
 
 // FNV-1a over a secret seed: tenants are spread over core's table, and strangers cannot aim. 0 for
 // the anonymous one alone.

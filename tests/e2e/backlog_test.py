@@ -54,7 +54,7 @@ class OrderTest(BacklogCase):
             await self.wait_in_line(f"/{urgency}", {"Priority": f"u={urgency}"})
         self.assertEqual(await self.serve_all(2), ["/7", "/0"])
 
-    async def learned(self, order):
+    async def learned(self, order, **fields):
         """Teaches the route that a row takes 10 µs, then lets a long batch wait before a short."""
         await self.start({"cost": {"header": "X-Rows"}}, queue={"order": order})
         self.held.release()
@@ -66,12 +66,17 @@ class OrderTest(BacklogCase):
         self.w1.requests.clear()
         self.first = self.task(raw_client.ask(self.door.front, fields={"X-Rows": "1000"}))
         await until(lambda: self.held.waiting, "the batch that holds the slot")
-        await self.wait_in_line("/long", {"X-Rows": "10000000"})
-        await self.wait_in_line("/short", {"X-Rows": "10"})
+        await self.wait_in_line("/long", {"X-Rows": "10000000", **fields})
+        await self.wait_in_line("/short", {"X-Rows": "10", **fields})
         return await self.serve_all(2)
 
     async def test_a_short_batch_passes_a_long_one(self):
         self.assertEqual(await self.learned("cost_aware"), ["/short", "/long"])
+
+    async def test_what_decides_when_a_group_is_done_goes_first(self):
+        order = await self.learned("cost_aware", **{"Weir-Group": "backfill 7"})
+        self.assertEqual(order, ["/long", "/short"])
+        self.assertEqual(self.w1.requests[-1].field("Weir-Group"), "backfill 7")
 
     async def test_fifo_is_fifo_whatever_the_cost(self):
         self.assertEqual(await self.learned("fifo"), ["/long", "/short"])

@@ -1,0 +1,80 @@
+// Batches that belong together (Weir-Group): a backfill is done when its last batch is. In order of
+// arrival and size its largest come last, and then run alone while all other slots stand idle; sent
+// first as soon as they decide how long the group takes, the whole ends sooner (R. L. Graham's
+// longest-first rule, SIAM J. Appl. Math. 17, 1969, applied late so that small ones wait little).
+// Knows the waiting batches of each group, by size; a group is scoped to an account of fair_share,
+// and exists while one of its batches waits. One per waiting_queue. O(log n); allocates for groups.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "core/order_forest.hpp"
+
+namespace weir::core {
+
+// The largest goes first when it takes at least this share of the time that the whole fleet would
+// need for what waits of the group.
+inline constexpr double critical_share = 0.7;
+
+class batch_groups {
+ public:
+  static constexpr std::uint32_t none = ~0u;
+
+  explicit batch_groups(std::uint64_t seed) noexcept : tree_(seed) {}
+
+  // A batch of the group waits. `name` is a hash, not 0; equal sizes go by `sequence`.
+  void insert(std::uint32_t id, std::uint32_t account, std::uint64_t name, double seconds,
+              std::uint64_t sequence, bool ready);
+  // These do nothing for a batch without a group.
+  void remove(std::uint32_t id);
+  void set_ready(std::uint32_t id, bool ready);
+
+  // The batch to send when it is `head`'s turn: itself, or the largest ready one of its group.
+  // `speed`: seconds of work at rate 1 that the fleet does in a second; 0: not known.
+  std::uint32_t critical(std::uint32_t head, double speed) const noexcept;
+
+  std::size_t size() const noexcept { return numbers_.size(); }
+
+ private:
+  struct by_size {
+    double seconds = 0;
+    std::uint64_t sequence = 0;
+    bool operator<(const by_size& o) const noexcept {
+      return seconds != o.seconds ? seconds > o.seconds : sequence < o.sequence;
+    }
+  };
+  struct load {
+    std::uint32_t ready = 0;
+    double seconds = 0;
+    friend load operator+(const load& a, const load& b) noexcept {
+      return {a.ready + b.ready, a.seconds + b.seconds};
+    }
+  };
+  struct full_name {
+    std::uint32_t account = 0;
+    std::uint64_t name = 0;
+    bool operator==(const full_name&) const = default;
+  };
+  struct mixed {   // `name` is a keyed hash already
+    std::size_t operator()(const full_name& n) const noexcept {
+      return n.name ^ (n.account * 0x9e3779b97f4a7c15ull);
+    }
+  };
+  struct group {
+    full_name name;
+    std::uint32_t root = none;
+  };
+
+  bool has(std::uint32_t id) const noexcept { return id < of_.size() && of_[id] != none; }
+  std::uint32_t number(const full_name& name);
+
+  order_forest<by_size, load> tree_;
+  std::vector<group> groups_;
+  std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t> of_;   // by batch
+  std::unordered_map<full_name, std::uint32_t, mixed> numbers_;
+};
+
+}  // namespace weir::core

@@ -1,0 +1,127 @@
+#include "core/batch_groups.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <vector>
+
+#include "base/random.hpp"
+
+namespace weir::core::test {
+namespace {
+
+struct bench {
+  batch_groups g{1};
+  std::uint64_t sequence = 0;
+
+  void add(std::uint32_t id, double seconds, std::uint64_t name = 7, std::uint32_t account = 0,
+           bool ready = true) {
+    g.insert(id, account, name, seconds, ++sequence, ready);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the largest of a group goes first when it takes 0.7 of what the group needs") {
+  struct row {
+    std::vector<double> sizes;   // ids 0, 1, ...; 0 is the head
+    double speed;
+    std::uint32_t goes;
+  };
+  for (const row& r : std::vector<row>{
+           {{1}, 1, 0},
+           {{1, 5}, 1, 1},              // 5 of 6 s
+           {{1, 1, 1, 5}, 1, 0},        // 5 of 8 s
+           {{1, 1, 1, 5}, 2, 3},        // 5 of 4 s
+           {{1, 1, 0.8, 6.5}, 1, 3},    // 6.5 of 9.3: just below 0.7
+           {{1, 5}, 0, 0},              // no worker
+           {{2, 2, 2}, 4, 0},           // equal sizes: in order of arrival
+           {{1, 5, 5}, 4, 1}}) {
+    bench b;
+    for (std::uint32_t id = 0; id < r.sizes.size(); ++id) b.add(id, r.sizes[id]);
+    double all = 0;
+    for (double s : r.sizes) all += s;
+    const double largest = *std::ranges::max_element(r.sizes);
+    CAPTURE(r.sizes, r.speed);
+    const std::uint32_t goes = r.speed > 0 && largest >= critical_share * all / r.speed
+                                   ? r.goes : 0;
+    CHECK(b.g.critical(0, r.speed) == goes);
+  }
+}
+
+TEST_CASE("groups of other tenants and names, and batches without a group, are apart") {
+  bench b;
+  b.add(0, 1, 7, 1), b.add(1, 50, 7, 2), b.add(2, 50, 8, 1);
+  CHECK(b.g.size() == 3);
+  CHECK(b.g.critical(0, 4) == 0);
+  CHECK(b.g.critical(9, 4) == 9);
+  b.g.remove(9), b.g.set_ready(9, true);
+}
+
+TEST_CASE("one that is held counts as work, but is not sent") {
+  bench b;
+  b.add(0, 1), b.add(1, 9), b.add(2, 8);
+  CHECK(b.g.critical(0, 4) == 1);
+  b.g.set_ready(1, false);
+  CHECK(b.g.critical(0, 4) == 2);
+  CHECK(b.g.critical(0, 1) == 0);   // 8 of 18 s
+  b.g.set_ready(2, false), b.g.set_ready(0, false);
+  CHECK(b.g.critical(0, 4) == 0);
+  b.g.set_ready(1, true);
+  CHECK(b.g.critical(0, 4) == 1);
+}
+
+TEST_CASE("a group is gone with its last batch, and its place is used again") {
+  bench b;
+  for (std::uint32_t round = 0; round < 100; ++round) {
+    b.add(0, 1, round + 1), b.add(1, 5, round + 1);
+    CHECK(b.g.size() == 1);
+    b.g.remove(1);
+    CHECK(b.g.critical(0, 4) == 0);
+    b.g.remove(0);
+    CHECK(b.g.size() == 0);
+  }
+}
+
+TEST_CASE("the rule holds whatever came and went") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    base::random draw(seed);
+    bench b;
+    struct member {
+      double seconds = 0;
+      std::uint64_t name = 0;
+      bool ready = false, in = false;
+    };
+    std::vector<member> all(64);
+    for (int step = 0; step < 2000; ++step) {
+      const std::uint32_t id = draw.below(64);
+      member& m = all[id];
+      if (!m.in) {
+        m = {1 + draw.unit() * 9, 1 + draw.below(3), draw.below(2) == 0, true};
+        b.add(id, m.seconds, m.name, 0, m.ready);
+      } else if (draw.below(2) == 0) {
+        b.g.remove(id);
+        m.in = false;
+      } else {
+        m.ready = !m.ready;
+        b.g.set_ready(id, m.ready);
+      }
+      const std::uint32_t head = draw.below(64);
+      const double speed = 1 + draw.below(40);
+      double work = 0, largest = 0;
+      for (const member& o : all)
+        if (all[head].in && o.in && o.name == all[head].name) {
+          work += o.seconds;
+          if (o.ready) largest = std::max(largest, o.seconds);
+        }
+      const std::uint32_t goes = b.g.critical(head, speed);
+      if (largest == 0 || largest < critical_share * work / speed * (1 - 1e-9)) {
+        CHECK(goes == head);
+      } else if (largest > critical_share * work / speed * (1 + 1e-9)) {
+        CHECK(all[goes].seconds == largest);
+      }
+    }
+  }
+}
+
+}  // namespace weir::core::test
