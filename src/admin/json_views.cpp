@@ -108,6 +108,8 @@ json::object to_json(const core::pool_view& p) {
           {"refused_bytes", p.refused_bytes},
           {"refused_workers", p.refused_workers},
           {"tenants_folded", p.tenants_folded},
+          {"refused_tenants", p.refused_tenants},
+          {"held_tenants", p.held_tenants},
           {"retries_denied", p.retries_denied},
           {"bounces", p.bounces}};
 }

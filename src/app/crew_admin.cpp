@@ -191,6 +191,8 @@ void crew::collect(telemetry::sink& out) const {
   hits("queue.durable", v.refused_durable);
   hits("workers_max", v.refused_workers);
   hits("queue.max_tenants", v.tenants_folded);
+  hits("queue.tenants.max_batches", v.refused_tenants);
+  hits("queue.tenants.max_running", v.held_tenants);
   hits("retry_budget", v.retries_denied);
   hits("busy_rest_max", v.rests_cut);
   hits("autoscale.never_came", v.never_came);

@@ -19,7 +19,7 @@ using action = change::action;
 using subject = change::subject;
 using changes = std::vector<change>;
 
-// Lists that are compared by name instead of as a whole.
+// Lists that are compared by name instead of as a whole; those and the pools by who calls.
 bool has_names(const key& k) {
   return k.what == key::form::map || !k.item_key.empty();
 }
@@ -40,6 +40,27 @@ bool same_items(const key& k, const void* before, const void* after) {
   return same;
 }
 
+const void* item_named(const key& k, const void* owner, const std::string& name) {
+  for (const void* item : k.items(owner))
+    if (k.item_name(item) == name) return item;
+  return nullptr;
+}
+
+void compare_maps(const key& k, const void* before, const void* after, const std::string& path,
+                  const found_difference& found) {
+  for (const void* b : k.items(after)) {
+    const auto here = fmt::format("{}.{}", path, k.item_name(b));
+    const void* a = item_named(k, before, k.item_name(b));
+    if (a)
+      compare(*k.inside, a, b, here + ".", found);
+    else
+      found(k, here, nullptr, b);
+  }
+  for (const void* a : k.items(before))
+    if (!item_named(k, after, k.item_name(a)))
+      found(k, fmt::format("{}.{}", path, k.item_name(a)), a, nullptr);
+}
+
 void compare_key(const key& k, const void* before, const void* after, const std::string& path,
                  const found_difference& found) {
   if (k.what == key::form::leaf) {
@@ -50,7 +71,10 @@ void compare_key(const key& k, const void* before, const void* after, const std:
     if (!has_names(k) && !same_items(k, before, after)) found(k, path, before, after);
     return;
   }
-  if (k.what == key::form::map) return;
+  if (k.what == key::form::map) {
+    if (k.inside != &pool_section()) compare_maps(k, before, after, path, found);
+    return;
+  }
   const void* a = k.peek(before);
   const void* b = k.peek(after);
   if (a && b) return compare(*k.inside, a, b, path + ".", found);
@@ -64,7 +88,7 @@ void compare(const section& s, const void* before, const void* after, const std:
 
 std::string said(const key& k, const void* owner) {
   if (!owner) return "absent";
-  if (k.what == key::form::section) return "given";
+  if (k.what == key::form::section || k.what == key::form::map) return "given";
   if (k.what == key::form::list) return fmt::format("{} of them", k.items(owner).size());
   const auto text = shown_text(k, owner);
   return text.empty() ? "none" : text;

@@ -45,7 +45,7 @@ void write_key(const key& k, const void* owner, json_text& json) {
   json.name(k.name);
   json.open(named ? '{' : '[');
   for (const void* item : k.items(owner)) {
-    if (named) json.name(static_cast<const pool*>(item)->settings.name);
+    if (named) json.name(k.item_name(item));
     write_object(*k.inside, item, json);
   }
   json.close(named ? '}' : ']');

@@ -144,13 +144,17 @@ void read_list(const key& k, void* owner, const node& n, reading& r) {
   }
 }
 
+bool fits(const shape& names, const std::string& text) {
+  return names.what == kind::name ? valid_name(text) : !text.empty() && valid_field_value(text);
+}
+
 void read_map(const key& k, void* owner, const node& n, reading& r) {
   if (!is_map(n, "names with keys and values", r) || !sized(k.type, n, n.entries.size(), r)) return;
   for (const auto& e : n.entries) {
     if (!first_of_its_name(n, e, r)) continue;
-    if (!valid_name(e.key))
-      r.error_at(e.at, fmt::format("{}{}, expected {}", quoted(e.key), inside(r),
-                                   expects(shape{kind::name, many::one, 0, 0, {}, {}, 0, 0})));
+    if (!fits(k.type, e.key))
+      r.error_at(e.at,
+                 fmt::format("{}{}, expected {}", quoted(e.key), inside(r), expects(k.type)));
     const reading::step here(r, e.key);
     read_section(*k.inside, k.append(owner, e.key), *e.value, r);
   }

@@ -97,7 +97,7 @@ std::string type_of(const key& k) {
 std::string default_of(const key& k) {
   if (k.required) return "required";
   if (k.what == key::form::section) return k.optional ? "absent" : "as below";
-  if (k.what == key::form::list) return "none";
+  if (k.what == key::form::list || k.what == key::form::map) return "none";
   const auto text = to_text(k.type, k.fallback);
   if (text.empty() || text == "[]" || text == "{}") return "none";
   return fmt::format("`{}`", text);

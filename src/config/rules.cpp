@@ -187,6 +187,19 @@ void check_ejection(void* object, const node& at, reading& r) {
   ordered(at, r, "base_time", e.base_time, "max_time", e.time_max);
 }
 
+// What a named tenant was not given is as of the defaults, wherever those stand.
+void check_queue(void* object, const node& at, reading&) {
+  auto& queue = static_cast<pool*>(object)->settings.queue;
+  const node* tenants = at.find("tenants");
+  for (auto& t : queue.tenants) {
+    const node* n = tenants ? tenants->find(t.name) : nullptr;
+    const auto given = [n](std::string_view key) { return n && n->find(key); };
+    if (!given("weight")) t.weight = queue.tenant_defaults.weight;
+    if (!given("max_running")) t.running_max = queue.tenant_defaults.running_max;
+    if (!given("max_batches")) t.batches_max = queue.tenant_defaults.batches_max;
+  }
+}
+
 // A backlog is planned to drain in capped_seconds() once the workers asked for are there.
 void warn_objective(const core::autoscale_settings& a, const node& at, reading& r) {
   const duration planned = base::from_seconds(core::capped_seconds(a));

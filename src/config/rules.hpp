@@ -21,6 +21,7 @@ void check_edits(void* header_edits, const node& at, reading& r);
 void check_pool(void* pool, const node& at, reading& r);
 void check_health(void* pool, const node& at, reading& r);
 void check_ejection(void* pool, const node& at, reading& r);
+void check_queue(void* pool, const node& at, reading& r);
 void check_autoscale(void* pool, const node& at, reading& r);
 void check_exec(void* exec_hook, const node& at, reading& r);
 void check_worker_tls(void* tls_client, const node& at, reading& r);

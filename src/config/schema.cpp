@@ -124,7 +124,8 @@ std::string key_schema(const key& k) {
   return fmt::format(
       "{{\"type\": \"object\", \"minProperties\": {}, \"maxProperties\": {}, "
       "\"propertyNames\": {}, \"additionalProperties\": {}}}",
-      k.type.items_min, k.type.items_max, reference("name"), inside);
+      k.type.items_min, k.type.items_max,
+      reference(k.type.what == kind::name ? "name" : "field_value"), inside);
 }
 
 // What the description adds to the bare schema: the range where JSON cannot say it, the limit.

@@ -93,12 +93,14 @@ struct key {
 
   // Sections, lists and maps of sections. open makes an optional one; peek gives null when absent.
   // append adds one (named, in a map) and items lists those there are.
-  // A list's or map's bounds stand in type.items_min and items_max.
+  // A list's or map's bounds stand in type.items_min and items_max, and in type.what what a map's
+  // names are made of; item_name tells that of an item.
   const config::section* inside = nullptr;
   std::function<void*(void* owner)> open;
   std::function<const void*(const void* owner)> peek;
   std::function<void*(void* owner, const std::string& name)> append;
   std::function<std::vector<const void*>(const void* owner)> items;
+  std::function<const std::string&(const void* item)> item_name;
   std::string_view item_key;  // the key that names an item of a list; "" in a map
 };
 

@@ -138,6 +138,67 @@ const section& durable_section() {
   return s;
 }
 
+std::vector<key> tenant_keys() {
+  using T = core::tenant_settings;
+  const auto within = [](auto... keys) { return std::vector<key>{std::move(keys)...}; };
+  return within(
+      leaf<&T::weight>("weight", number(0.01, 1000),
+                       "Of its turns: with twice the weight it is served twice the work while "
+                       "others wait too."),
+      leaf<&T::running_max>("max_running", count(0, 1'000'000),
+                            "Attempts of it that run at once in this pool; 0: not limited.",
+                            "Its further batches wait, others pass them."),
+      leaf<&T::batches_max>("max_batches", count(0, 10'000'000),
+                            "Batches of it that may wait, asynchronous ones not counted; 0: not "
+                            "limited.",
+                            "One more gets 429 with Retry-After; others are not affected."));
+}
+
+const section& tenant_defaults_section() {
+  static const section s{
+      "pools.NAME.queue.tenant_defaults",
+      "Weight and limits of each tenant that `tenants` does not name. Those beyond `max_tenants` "
+      "and batches without a tenant share an account of that weight, without limits.",
+      tenant_keys(),
+      {}};
+  return s;
+}
+
+const section& tenant_section() {
+  static const section s{
+      "pools.NAME.queue.tenants.NAME",
+      "Weight and limits of single tenants, by the name that the route's `tenant` yields. A key "
+      "that is not given is as of `tenant_defaults`.",
+      tenant_keys(),
+      {}};
+  return s;
+}
+
+key tenants_key() {
+  const auto all = [](const void* o) { return &static_cast<const pool*>(o)->settings.queue; };
+  key k;
+  k.name = "tenants";
+  k.what = key::form::map;
+  k.doc = tenant_section().doc;
+  k.inside = &tenant_section();
+  k.type.what = kind::field_value;
+  k.type.items_max = 10000;
+  k.append = [](void* o, const std::string& name) -> void* {
+    auto& added = static_cast<pool*>(o)->settings.queue.tenants.emplace_back();
+    added.name = name;
+    return &added;
+  };
+  k.items = [all](const void* o) {
+    std::vector<const void*> out;
+    for (const auto& t : all(o)->tenants) out.push_back(&t);
+    return out;
+  };
+  k.item_name = [](const void* item) -> const std::string& {
+    return static_cast<const core::tenant_settings*>(item)->name;
+  };
+  return k;
+}
+
 const section& queue_section() {
   using Q = core::queue_settings;
   constexpr auto queue = &P::queue;
@@ -168,9 +229,12 @@ const section& queue_section() {
           leaf<&pool::settings, queue, &Q::tenants_max>("max_tenants", count(1, 1'000'000),
                                                         "Tenants accounted for at once.",
                                                         "Further ones share one account."),
+          nested<&pool::settings, &P::queue, &Q::tenant_defaults>("tenant_defaults",
+                                                                  tenant_defaults_section()),
+          tenants_key(),
           nested<&pool::settings, &P::durable>("durable", durable_section()),
       },
-      {}};
+      check_queue};
   return s;
 }
 

@@ -201,8 +201,12 @@ key pools_key() {
   k.what = key::form::map;
   k.doc = pool_section().doc;
   k.inside = &pool_section();
+  k.type.what = kind::name;
   k.type.items_min = 1;
   k.type.items_max = 1000;
+  k.item_name = [](const void* item) -> const std::string& {
+    return static_cast<const pool*>(item)->settings.name;
+  };
   k.append = [](void* o, const std::string& name) -> void* {
     auto& added = static_cast<settings*>(o)->pools.emplace_back();
     added.settings.name = name;

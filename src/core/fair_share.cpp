@@ -7,7 +7,37 @@ namespace weir::core {
 fair_share::fair_share(std::uint32_t tenants_max) : tenants_max_(tenants_max) {
   accounts_.emplace_back();
   accounts_.front().live = true;
+  slots_left_.push_back(unlimited);
+  apply_settings(shared);
   table_.assign(16, none);
+}
+
+void fair_share::configure(const queue_settings& settings) {
+  tenants_max_ = settings.tenants_max;
+  defaults_ = settings.tenant_defaults;
+  named_ = settings.tenants;
+  std::ranges::sort(named_, {}, &tenant_settings::name);
+  for (std::uint32_t a = shared; a < extent(); ++a)
+    if (accounts_[a].live) apply_settings(a);
+}
+
+const tenant_settings& fair_share::settings_of(const tenant& acc) const noexcept {
+  const auto at = std::ranges::lower_bound(named_, acc.name, {}, &tenant_settings::name);
+  return at != named_.end() && at->name == acc.name ? *at : defaults_;
+}
+
+// What runs beyond a cap that was lowered runs on: nothing is left until it ended.
+void fair_share::apply_settings(std::uint32_t a) noexcept {
+  constexpr std::uint64_t all = std::numeric_limits<std::uint64_t>::max();
+  tenant& acc = accounts_[a];
+  const tenant_settings& given = a == shared ? defaults_ : settings_of(acc);
+  const std::uint32_t most = a == shared ? 0 : given.running_max;
+  const std::int32_t before = acc.running_max;
+  acc.weight = given.weight;
+  acc.batches_max = a == shared || given.batches_max == 0 ? all : given.batches_max;
+  const bool capped = most > 0 && most < std::uint32_t{unlimited};
+  acc.running_max = capped ? static_cast<std::int32_t>(most) : unlimited;
+  slots_left_[a] += acc.running_max - before;
 }
 
 std::uint32_t fair_share::account_of(std::uint64_t hash, std::string_view name) {
@@ -81,6 +111,7 @@ std::uint32_t fair_share::open(std::uint64_t hash, std::string_view name) {
   acc.tag = virtual_time_;
   acc.live = true;
   ++live_;
+  apply_settings(a);
   put_in_table(a);
   line_up(a);  // enter() takes it out at once
   return a;
@@ -89,6 +120,7 @@ std::uint32_t fair_share::open(std::uint64_t hash, std::string_view name) {
 std::uint32_t fair_share::new_account() {
   if (free_.empty()) {
     accounts_.emplace_back();
+    slots_left_.push_back(unlimited);
     return extent() - 1;
   }
   const std::uint32_t a = free_.back();

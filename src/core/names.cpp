@@ -31,6 +31,8 @@ std::string_view name(refusal r) noexcept {
       return "queue_full";
     case refusal::queue_bytes_full:
       return "queue_bytes_full";
+    case refusal::tenant_full:
+      return "tenant_full";
     case refusal::deadline:
       return "deadline";
     case refusal::wait_expired:

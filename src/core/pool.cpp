@@ -14,6 +14,7 @@ pool::state::state(pool_settings given, std::uint64_t seed, instant now)
       queue(random.next(), settings.queue.tenants_max),
       fleet(settings, out, random.next(), now),
       budget(settings.retry_budget) {
+  queue.configure(settings.queue);
   configure_scaling(now);
 }
 
@@ -50,6 +51,7 @@ admission pool::admit(const batch_facts& facts, instant now) {
     return a;
   } else {
     a.what = admission::kind::queued;
+    s.held_tenants += s.queue.tenants().may_run(b.account) ? 0 : 1;
     s.enqueue(id, b, batch_stage::ready, now);
     s.settle(now);
   }
@@ -150,7 +152,7 @@ void pool::configure(const pool_settings& settings, instant now) {
   state& s = *s_;
   const bool new_policy = settings.balance != s.settings.balance;
   s.settings = settings;
-  s.queue.tenants().limit(settings.queue.tenants_max);
+  s.queue.configure(settings.queue);
   s.budget.configure(settings.retry_budget);
   s.fleet.reconfigured(new_policy, now);
   s.configure_scaling(now);

@@ -78,10 +78,14 @@ refusal pool::state::room_for(batch& b, instant now) {
     ++refused_bytes;
     return refusal::queue_bytes_full;
   }
+  if (queue.tenants().full(b.account, queue.waiting_of(b.account))) {
+    ++refused_tenants;
+    return refusal::tenant_full;
+  }
   if (b.wait_left <= duration::zero()) return wait_over(b, now);
   if (b.client_deadline == base::never || !estimates_mean_something()) return refusal::none;
   take_key(b);
-  const double eta = lately(now).grant(queue.place_of(b.account, b.key).cost_ahead);
+  const double eta = grant_seconds(b.account, queue.place_of(b.account, b.key), lately(now));
   return eta > base::to_seconds(b.client_deadline - now) ? refusal::deadline : refusal::none;
 }
 
@@ -98,7 +102,7 @@ void pool::state::refuse(admission& a, refusal why, instant now) {
 void pool::state::dispatch(instant now) {
   if (!granting()) return;
   if (!kept_back.empty()) release_kept_back(now);
-  while (queue.ready() > 0 && fleet.any_free()) {
+  while (queue.any_eligible() && fleet.any_free()) {
     const bool by_cost = settings.queue.order == queue_order::cost_aware;
     const std::uint32_t index = queue.head(by_cost ? fleet.speed() : 0);
     const batch_id id = batches.id_at(index);
@@ -153,9 +157,22 @@ void pool::state::dequeue(batch_id id, batch& b, bool served) {
 }
 
 // What scaling is asked to serve: the backlog without those that back off.
-void pool::state::count_demand(const batch& b, int sign) noexcept {
+void pool::state::count_demand(const batch& b, int sign) {
+  const double share = slot_share(b.cost.seconds, capped);
   demand_cost += sign * b.cost.seconds;
-  demand_share += sign * slot_share(b.cost.seconds, capped);
+  demand_share += sign * share;
+  if (queue.tenants().running_max(b.account) != fair_share::unlimited)
+    count_demand_of(b, share, sign);
+}
+
+void pool::state::count_demand_of(const batch& b, double share, int sign) {
+  if (b.account >= capped_demand.size()) capped_demand.resize(b.account + 1);
+  demand& d = capped_demand[b.account];
+  d.batches += static_cast<std::uint64_t>(sign);
+  d.share += sign * share;
+  d.cost += sign * b.cost.seconds;
+  // Sums of doubles drift; when nothing is left is the moment to start anew.
+  if (d.batches == 0) d = {};
 }
 
 void pool::state::keep_back(batch_id id, batch& b, instant now) {
@@ -305,7 +322,8 @@ verdict pool::state::move_on(batch_id id, batch& b, const attempt_report& report
   bounces += report.end == attempt_end::busy ? 1 : 0;
   if (report.end == attempt_end::connect_failed) b.avoid.add(on);
   const bool own_slot = report.end == attempt_end::stale_connection && fleet.has_free_slot(on);
-  if (own_slot && granting()) return granted(start(id, b, on, now));
+  const bool goes = own_slot && queue.tenants().may_run(b.account);
+  if (goes && granting()) return granted(start(id, b, on, now));
   if (b.charged) queue.tenants().refund(b.account, b.cost.seconds);
   enqueue(id, b, batch_stage::ready, now);
   return waiting_on();
@@ -381,6 +399,18 @@ const pool::state::forecast& pool::state::lately(instant now) noexcept {
 
 double pool::state::forecast::drain() const noexcept {
   return work <= 0 ? 0 : std::max(drain_seconds(work, rate), soonest);
+}
+
+// A tenant at its cap gets no more of the pool's speed than its slots' share, however idle others
+// are.
+double pool::state::grant_seconds(std::uint32_t account, const waiting_queue::standing& at,
+                                  const forecast& f) const noexcept {
+  const double eta = f.grant(at.cost_ahead);
+  const std::int32_t most = queue.tenants().running_max(account);
+  const double speed = fleet.speed();
+  if (most == fair_share::unlimited || speed <= most) return eta;
+  const double own = drain_seconds(at.own_cost_ahead * f.value, f.rate * most / speed);
+  return std::max(eta, f.soonest + own);
 }
 
 double pool::state::forecast::grant(double cost_ahead) const noexcept {

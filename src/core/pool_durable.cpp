@@ -183,14 +183,16 @@ void pool::state::evict_durable(instant now) {
 
 void pool::state::order_loads(instant now) {
   if (closed || winding_down) return;
-  const bool idle = granting() && queue.ready() == 0 && fleet.any_free() &&
+  const bool idle = granting() && !queue.any_eligible() && fleet.any_free() &&
                     !fleet.ejections().outage();
   depot.order(settings.durable.window, idle, now, out.loads);
 }
 
 void pool::state::count_waiting(const batch& b, int sign) {
   const batch_extra& e = extras.at(b.extra);
-  if (e.durable()) depot.waits(e.lane, e.stored_bytes, sign);
+  if (!e.durable()) return;
+  depot.waits(e.lane, e.stored_bytes, sign);
+  queue.tenants().durable_waits(b.account, sign);
 }
 
 void pool::state::count_stored(std::uint32_t slot, int sign) noexcept {

@@ -126,6 +126,9 @@ std::string pool::state::why_it_waits(const batch& b, instant now) const {
     return "It backs off for " + seconds_text(b.delayed_until - now) + " before a retry.";
   if (paused) return "The pool is paused.";
   if (fleet.serving() == 0) return "No worker serves now: " + states_of(fleet) + ".";
+  if (const fair_share& tenants = queue.tenants(); !tenants.may_run(b.account))
+    return "Its tenant runs as many as it may (" +
+           std::to_string(tenants.running_max(b.account)) + ").";
   if (b.stage == batch_stage::kept_back) {
     std::string text = "It is kept from the workers that failed it:";
     for (const worker_id w : b.avoid.all()) text += ' ' + name_of(fleet, w);

@@ -21,13 +21,13 @@ std::string decision_text(const scale_decision& d) {
 }  // namespace
 
 void pool::state::configure_scaling(instant now) {
+  if (settings.autoscale) capped = capped_seconds(*settings.autoscale);
+  recount_demand();
   if (!settings.autoscale) {
     if (scaling) give_back_drains(now);
     scaling.reset();
     return;
   }
-  capped = capped_seconds(*settings.autoscale);
-  recount_demand();
   if (scaling) {
     scaling->configure(*settings.autoscale, now);
   } else {
@@ -45,9 +45,11 @@ void pool::state::give_back_drains(instant now) {
   for (worker_id id : drained_ones) fleet.undrain(id, drain_order::by_scaling, now);
 }
 
-// Only when T may have changed: each estimate is fixed, so the sum is kept as batches come and go.
-void pool::state::recount_demand() noexcept {
+// Only when T or the tenants' caps may have changed: each estimate is fixed, so the sums are kept
+// as batches come and go.
+void pool::state::recount_demand() {
   demand_cost = demand_share = 0;
+  capped_demand.clear();
   for (std::uint32_t i = 0; i < batches.extent(); ++i) {
     if (!batches.taken(i)) continue;
     const batch& b = batches.at(i);
@@ -89,9 +91,26 @@ void pool::state::gather(scale_facts& facts, instant now) {
   const forecast seen = look(now);
   facts.drain_seconds = seen.drain();
   facts.times_low = std::max(1.0, seen.value * seen.too_low);
+  leave_out_capped(facts);
   facts.paused = paused || winding_down || closed;
   facts.outage = fleet.ejections().impaired();
   facts.workers = scale_workers;
+}
+
+// More workers would not help what waits for its own tenant's cap: of such a tenant no more counts
+// than it may still run.
+void pool::state::leave_out_capped(scale_facts& facts) const noexcept {
+  for (std::uint32_t account = 0; account < capped_demand.size(); ++account) {
+    const demand& d = capped_demand[account];
+    const double may_run = queue.tenants().slots_left(account);
+    const double share = d.share * facts.times_low;
+    if (d.batches == 0 || share <= may_run) continue;
+    const double left_out = 1 - may_run / share;
+    facts.waiting_share -= left_out * d.share;
+    facts.waiting_cost = std::max(0.0, facts.waiting_cost - left_out * d.cost);
+    facts.waiting -= static_cast<std::uint64_t>(left_out * static_cast<double>(d.batches));
+  }
+  facts.waiting_share = std::max(0.0, facts.waiting_share);
 }
 
 // What makes gather() say `paused` or `outage`, in words.

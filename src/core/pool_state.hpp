@@ -2,8 +2,8 @@
 // public calls, pool_batches.cpp what becomes of batches, pool_durable.cpp what durable ones need
 // beside, pool_blame.cpp whose fault failures are, pool_scaling.cpp the autoscaling tick,
 // pool_views.cpp the copies for readers. Every public call that changes something ends in settle().
-// Invariant after settle(): nothing that is ready waits while a worker that it may use has a free
-// slot, unless the pool is paused or closed.
+// Invariant after settle(): nothing that is ready and whose tenant is below its cap waits while a
+// worker that it may use has a free slot, unless the pool is paused or closed.
 #pragma once
 
 #include <cstdint>
@@ -57,7 +57,8 @@ struct pool::state {
   bool granting() const noexcept { return !paused && !closed; }
   // The worker for a batch that has just arrived; null id when it has to wait.
   worker_id pick_at_once(const batch& b) {
-    return granting() && queue.ready() == 0 ? fleet.pick(b.affinity) : worker_id{};
+    const bool first = !queue.any_eligible() && queue.tenants().may_run(b.account);
+    return first && granting() ? fleet.pick(b.affinity) : worker_id{};
   }
   // `seconds`: what it would take at rate 1 by what is known now.
   core::grant start(batch_id id, batch& b, worker_id worker, double seconds, instant now) {
@@ -66,6 +67,7 @@ struct pool::state {
     b.since = now;
     ++b.attempt;
     ++running;
+    queue.take_slot(b.account);
     return grant_of(id, b);
   }
   core::grant start(batch_id id, batch& b, worker_id worker, instant now) {
@@ -80,7 +82,8 @@ struct pool::state {
   void take_key(batch& b) const noexcept;
   void dequeue(batch_id id, batch& b, bool served);
   void set_stage(batch_id id, batch& b, batch_stage stage, instant now);
-  void count_demand(const batch& b, int sign) noexcept;
+  void count_demand(const batch& b, int sign);
+  void count_demand_of(const batch& b, double share, int sign);
   void keep_back(batch_id id, batch& b, instant now);
   void release_kept_back(instant now);
   void evict(batch_id id, batch& b, refusal why, instant now);
@@ -95,7 +98,7 @@ struct pool::state {
     if (queue.size() > 0) dispatch(now);
     if (winding_down) watch_service(now);
     if (depot.stored() > 0) order_loads(now);
-    drained.backlogged(queue.ready() > 0 && granting() && fleet.serving() > 0, now);
+    drained.backlogged(queue.any_eligible() && granting() && fleet.serving() > 0, now);
   }
 
   // What an attempt's end says about its worker, and what becomes of the batch.
@@ -107,6 +110,7 @@ struct pool::state {
   retry_way way_on(const batch& b, const attempt_report& report) const noexcept;
   void free_slot(batch& b, const attempt_report& report, instant now) {
     --running;
+    queue.give_slot(b.account);
     b.last_worker = fleet.at(b.running).worker;
     b.last_end = report.end;
     b.last_ran = now - b.since;
@@ -185,6 +189,9 @@ struct pool::state {
     double grant(double cost_ahead) const noexcept;  // until its turn; may be infinite
   };
   forecast look(instant now) const noexcept;      // O(workers + running + routes)
+  // Until the grant of a batch of that account which stands there; may be infinite.
+  double grant_seconds(std::uint32_t account, const waiting_queue::standing& at,
+                       const forecast& f) const noexcept;
   queue_place place(std::uint32_t index, const forecast& f, instant now) const noexcept;
   const forecast& lately(instant now) noexcept;   // at most `forecast_age` old: for each batch
   duration come_back(refusal why, instant now) noexcept;
@@ -203,7 +210,8 @@ struct pool::state {
   }
   void configure_scaling(instant now);
   void give_back_drains(instant now);
-  void recount_demand() noexcept;
+  void recount_demand();
+  void leave_out_capped(scale_facts& facts) const noexcept;
   void scale(instant now);
   void gather(scale_facts& facts, instant now);
   std::string scaling_holds() const;  // why; empty when it does not
@@ -242,7 +250,12 @@ struct pool::state {
   std::uint64_t sequence = 0;               // of arrivals
   std::uint64_t waiting_bytes = 0;
   std::uint64_t running = 0, delayed = 0;
+  struct demand {
+    double share = 0, cost = 0;
+    std::uint64_t batches = 0;
+  };
   double demand_share = 0, demand_cost = 0;  // of what waits and does not back off
+  std::vector<demand> capped_demand;         // of that, by account: of tenants with a max_running
   double stored_share = 0, stored_cost = 0;  // of what is on disk only, by each lane's average
   std::uint32_t revalued = 0;                // lanes up to here were valued anew lately
   double capped = 1;                         // T of the scale policy
@@ -250,6 +263,7 @@ struct pool::state {
   bool paused = false, winding_down = false, closed = false;
   instant unserved_since = base::never;  // while winding down: no worker can serve
   std::uint64_t refused_batches = 0, refused_bytes = 0, bounces = 0;
+  std::uint64_t refused_tenants = 0, held_tenants = 0;  // by max_batches and max_running of theirs
   std::uint64_t poisoned = 0;
   bool outage_seen = false;              // the one that holds, and what led to it was taken back
 };

@@ -21,7 +21,8 @@ queue_place pool::state::place(std::uint32_t index, const forecast& f, instant n
   p.cost_ahead = at.cost_ahead * f.value;
   p.exact = at.exact;
   p.delayed = b.stage == batch_stage::delayed;
-  double eta = granting() ? f.grant(at.cost_ahead) : std::numeric_limits<double>::infinity();
+  double eta = granting() ? grant_seconds(b.account, at, f)
+                          : std::numeric_limits<double>::infinity();
   if (p.delayed) eta = std::max(eta, base::to_seconds(b.delayed_until - now));
   const double left = b.wait_end() == base::never ? std::numeric_limits<double>::infinity()
                                                   : base::to_seconds(b.wait_end() - now);
@@ -61,6 +62,7 @@ pool_view pool::view(instant now) const {
     v.startup_seconds = s.scaling->startup_seconds();
   }
   v.refused_batches = s.refused_batches, v.refused_bytes = s.refused_bytes;
+  v.refused_tenants = s.refused_tenants, v.held_tenants = s.held_tenants;
   v.refused_workers = s.fleet.refused_workers();
   v.tenants_folded = s.queue.tenants().folded();
   v.retries_denied = s.budget.denied();

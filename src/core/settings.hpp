@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/time.hpp"
 
@@ -18,6 +19,13 @@ using namespace std::chrono_literals;
 enum class balance : std::uint8_t { least_loaded, power_of_two, round_robin, random, hash, first };
 enum class queue_order : std::uint8_t { cost_aware, fifo };
 
+struct tenant_settings {
+  std::string name;               // as the route's tenant rule yields it
+  double weight = 1;              // of its turns: twice the weight, twice the work
+  std::uint32_t running_max = 0;  // attempts that run at once in this pool; 0: not limited
+  std::uint64_t batches_max = 0;  // waiting batches that are not durable; 0: not limited
+};
+
 struct queue_settings {
   queue_order order = queue_order::cost_aware;
   std::uint64_t batches_max = 5000;       // waiting batches; one more is refused with 429
@@ -27,6 +35,8 @@ struct queue_settings {
   double cost_weight = 5;  // beta: overtaken only within beta times its own size; while autoscale
                            // can bring more workers, within half of the objective at most
   std::uint32_t tenants_max = 10000;      // tenants beyond it share one account
+  tenant_settings tenant_defaults;        // of those that are not named
+  std::vector<tenant_settings> tenants;   // complete: what was not given is as of the defaults
 };
 
 enum class probe_kind : std::uint8_t { none, http, tcp };

@@ -20,6 +20,7 @@ enum class refusal : std::uint8_t {
   none,
   queue_full,        // batches_max reached: contended, 429
   queue_bytes_full,  // bytes_max reached: contended, 429
+  tenant_full,       // its tenant's batches_max reached, others are not affected: 429
   deadline,          // the client's deadline cannot be met, or passed while waiting: 429
   wait_expired,      // waited as long as pool and route allow: 503 without a worker, else 429
   no_worker,         // no worker and none can come: 503

@@ -86,6 +86,8 @@ struct pool_view {
   std::uint64_t refused_workers = 0;      // by workers_max
   std::uint64_t rests_cut = 0;            // of busy workers, by busy_rest_max
   std::uint64_t tenants_folded = 0;       // by tenants_max
+  std::uint64_t refused_tenants = 0;      // batches, by their tenant's max_batches
+  std::uint64_t held_tenants = 0;         // batches that had to wait for their tenant's max_running
   std::uint64_t retries_denied = 0;       // by the budget
   std::uint64_t bounces = 0;
   // Durable batches.

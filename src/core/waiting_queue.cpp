@@ -23,12 +23,28 @@ order_key make_key(const queue_settings& settings, instant arrival, double est_s
   return {arrived + base::from_seconds(shift).count(), sequence};
 }
 
+void waiting_queue::configure(const queue_settings& settings) {
+  shares_.configure(settings);
+  weights_ = 0;
+  for (std::uint32_t account = 0; account < roots_.size(); ++account) {
+    if (roots_[account] == none) continue;
+    weights_ += shares_.weight(account);
+    sync_turn(account);
+  }
+}
+
+// Sums of doubles drift; an empty queue is the moment to start anew.
+void waiting_queue::count_occupied(std::uint32_t account, int sign) noexcept {
+  occupied_ += static_cast<std::uint32_t>(sign);
+  weights_ = occupied_ == 0 ? 0 : weights_ + sign * shares_.weight(account);
+}
+
 void waiting_queue::insert(std::uint32_t id, std::uint32_t account, order_key key, double cost,
                            bool held, std::uint64_t group) {
   if (id >= account_of_.size()) account_of_.resize(id + 1, none);
   if (account >= roots_.size()) roots_.resize(account + 1, none);
   account_of_[id] = account;
-  if (roots_[account] == none) ++occupied_;
+  if (roots_[account] == none) count_occupied(account, 1);
   tree_.insert(roots_[account], id, key, {1, held ? 0u : 1u, cost});
   if (group != 0) groups_.insert(id, account, group, cost, key.sequence, !held);
   ++size_;
@@ -59,7 +75,7 @@ void waiting_queue::take_out(std::uint32_t id) {
   tree_.erase(roots_[account], id);
   groups_.remove(id);
   account_of_[id] = none;
-  if (roots_[account] == none) --occupied_;
+  if (roots_[account] == none) count_occupied(account, -1);
   --size_;
   ready_ -= own.ready;
   // Sums of doubles drift; an empty queue is the moment to start anew.
@@ -77,7 +93,7 @@ void waiting_queue::set_ready(std::uint32_t id, bool ready) {
 }
 
 void waiting_queue::sync_turn(std::uint32_t account) {
-  if (tree_.total(roots_[account]).ready > 0) {
+  if (shares_.may_run(account) && tree_.total(root(account)).ready > 0) {
     shares_.ready(account);
   } else {
     shares_.idle(account);
@@ -101,19 +117,23 @@ waiting_queue::standing waiting_queue::place_of(std::uint32_t account,
   return among_all(account, tree_.up_to(root(account), key));
 }
 
-// Until the batch's turn comes, each other tenant is served about as much as its own one, and half
-// a batch for the one it is in the middle of; but no more than it has.
+// Until the batch's turn comes, each other tenant is served about as much as its own one by their
+// weights, and half a batch for the one it is in the middle of; but no more than it has.
 waiting_queue::standing waiting_queue::among_all(std::uint32_t account,
                                                  const load& own_ahead) const noexcept {
   const load own = tree_.total(root(account));
   const auto others = static_cast<double>(size_ - own.count);
-  if (others == 0) return {own_ahead.count, own_ahead.cost, true};
+  if (others == 0) return {own_ahead.count, own_ahead.cost, own_ahead.cost, true};
   const double others_cost = std::max(0.0, cost_ - own.cost);
   const double tenants = occupied_ - (own.count > 0 ? 1 : 0);
+  const double weight = shares_.weight(account);
+  const double others_weight = std::max(0.0, weights_ - (own.count > 0 ? weight : 0));
   const double mean = others_cost / others;
-  const double ahead = std::min(others_cost, tenants * (own_ahead.cost + mean / 2));
+  const double turns = others_weight / weight * own_ahead.cost + tenants * mean / 2;
+  const double ahead = std::min(others_cost, turns);
   const double batches = mean > 0 ? ahead / mean : others;
-  return {own_ahead.count + static_cast<std::uint64_t>(batches), own_ahead.cost + ahead, false};
+  return {own_ahead.count + static_cast<std::uint64_t>(batches), own_ahead.cost + ahead,
+          own_ahead.cost, false};
 }
 
 void waiting_queue::page(std::size_t offset, std::size_t limit,

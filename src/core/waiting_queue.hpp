@@ -4,7 +4,7 @@
 // the pool's table. One that cannot go now (backing off, or kept from the workers that failed it)
 // is *held*: it keeps its place but is passed over. insert, remove, head, place: O(log n).
 // Invariants: held and ready batches together are `size`; an account's turn is known to fair_share
-// exactly when one of its batches is ready.
+// exactly when one of its batches is ready and its tenant may run one more.
 #pragma once
 
 #include <compare>
@@ -38,6 +38,8 @@ class waiting_queue {
   waiting_queue(std::uint64_t seed, std::uint32_t tenants_max)
       : tree_(seed), groups_(seed), shares_(tenants_max) {}
 
+  // Weights and caps of tenants hold at once; `tenants_max` for those to come.
+  void configure(const queue_settings& settings);
   // Accounts are entered and left through it; turns are this class's business.
   fair_share& tenants() noexcept { return shares_; }
   const fair_share& tenants() const noexcept { return shares_; }
@@ -52,19 +54,33 @@ class waiting_queue {
   void hold(std::uint32_t id) { set_ready(id, false); }
   void release(std::uint32_t id) { set_ready(id, true); }
 
-  // The next to be dispatched, or none when nothing is ready. With the fleet's speed (seconds of
-  // work at rate 1 in a second) a group's largest takes the turn of its first when it is critical.
+  // An attempt of the account's tenant began or ended.
+  void take_slot(std::uint32_t account) noexcept {
+    if (shares_.take_slot(account)) shares_.idle(account);
+  }
+  void give_slot(std::uint32_t account) {
+    if (shares_.give_slot(account)) sync_turn(account);
+  }
+
+  // The next to be dispatched, or none when nothing is eligible: ready, and its tenant below its
+  // cap. With the fleet's speed (seconds of work at rate 1 in a second) a group's largest takes the
+  // turn of its first when it is critical.
   std::uint32_t head(double speed = 0) const noexcept;
+  bool any_eligible() const noexcept { return !shares_.nobody(); }
 
   std::size_t size() const noexcept { return size_; }
   std::size_t ready() const noexcept { return ready_; }
   double cost() const noexcept { return cost_; }  // of all, held ones included
   std::uint32_t tenants_waiting() const noexcept { return occupied_; }
   std::uint32_t account(std::uint32_t id) const noexcept { return account_of_[id]; }
+  std::uint32_t waiting_of(std::uint32_t account) const noexcept {
+    return tree_.total(root(account)).count;
+  }
 
   struct standing {
     std::uint64_t ahead = 0;  // batches
     double cost_ahead = 0;
+    double own_cost_ahead = 0;  // of its tenant
     bool exact = false;  // when one tenant waits; else estimated from the tenants' shares
   };
   standing place(std::uint32_t id) const noexcept;
@@ -85,6 +101,7 @@ class waiting_queue {
   void take_out(std::uint32_t id);
   void set_ready(std::uint32_t id, bool ready);
   void sync_turn(std::uint32_t account);
+  void count_occupied(std::uint32_t account, int sign) noexcept;
   std::uint32_t root(std::uint32_t account) const noexcept {
     return account < roots_.size() ? roots_[account] : none;
   }
@@ -98,6 +115,7 @@ class waiting_queue {
   std::size_t size_ = 0, ready_ = 0;
   double cost_ = 0;
   std::uint32_t occupied_ = 0;
+  double weights_ = 0;                     // of the accounts with batches
 };
 
 }  // namespace weir::core

@@ -44,6 +44,9 @@ constexpr row rows[] = {
      {429, "queue-full", "Queue full", "connection_limit_reached", outcome::refused}},
     {fault::queue_bytes_full,
      {429, "queue-bytes-full", "Queue full", "connection_limit_reached", outcome::refused}},
+    {fault::tenant_full,
+     {429, "tenant-full", "The tenant's queue is full", "connection_limit_reached",
+      outcome::refused}},
     {fault::deadline,
      {429, "deadline", "Deadline cannot be met", "http_request_denied", outcome::refused}},
     {fault::wait_contended,
@@ -136,6 +139,7 @@ fault fault_of(core::refusal why, bool can_serve) noexcept {
   switch (why) {
     case core::refusal::queue_full: return fault::queue_full;
     case core::refusal::queue_bytes_full: return fault::queue_bytes_full;
+    case core::refusal::tenant_full: return fault::tenant_full;
     case core::refusal::deadline: return fault::deadline;
     case core::refusal::wait_expired:
       return can_serve ? fault::wait_contended : fault::wait_no_worker;

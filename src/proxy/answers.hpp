@@ -14,7 +14,7 @@ enum class fault : std::uint8_t {
   none,
   bad_request, head_too_large, target_too_long, unknown_coding, bad_version, bad_expectation,
   head_timeout, no_route, body_too_large, bad_field, body_stalled, body_broken,
-  queue_full, queue_bytes_full, deadline, wait_contended,
+  queue_full, queue_bytes_full, tenant_full, deadline, wait_contended,
   wait_no_worker, no_worker, closing, cancelled, retries_exhausted, poisoned,
   connect_refused, connect_timeout, unreachable, unresolved, tls_failed, exhausted,
   worker_closed, worker_protocol, worker_stalled,

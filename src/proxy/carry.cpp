@@ -67,6 +67,10 @@ std::string why_refused(core::refusal why, exchange& x) {
       return "pool '" + pool +
              "' holds as many bytes of waiting batches as queue.max_bytes allows; "
              "send it again after Retry-After";
+    case core::refusal::tenant_full:
+      return "the batch's tenant has as many batches waiting in pool '" + pool + "' as max_batches "
+             "in queue.tenants or queue.tenant_defaults allows, other tenants are not affected; "
+             "send it again after Retry-After";
     case core::refusal::deadline:
       return "the batch's Weir-Deadline cannot be met by pool '" + pool + "' with the work that is "
              "before it; allow more time, or send it again after Retry-After";

@@ -88,6 +88,7 @@ TEST_CASE("a pool's view has these members") {
   p.outage = true, p.scaling_holds = "it rains";
   p.desired = 13, p.asked_for = 14, p.never_came = 15, p.startup_seconds = 16;
   p.refused_batches = 17, p.refused_bytes = 18, p.refused_workers = 19, p.tenants_folded = 20;
+  p.refused_tenants = 24, p.held_tenants = 25;
   p.retries_denied = 21, p.bounces = 22;
   CHECK(to_text(to_json(p)) ==
         R"({"name":"loaders","waiting":1,"running":2,"delayed":3,"waiting_cost":4.5,)"
@@ -95,7 +96,8 @@ TEST_CASE("a pool's view has these members") {
         R"("slots":10,"slots_busy":11,"tenants":12,"paused":true,"closed":false,"outage":true,)"
         R"("scaling_holds":"it rains",)"
         R"("desired":13,"asked_for":14,"never_came":15,"startup_seconds":16,"refused_batches":17,)"
-        R"("refused_bytes":18,"refused_workers":19,"tenants_folded":20,"retries_denied":21,)"
+        R"("refused_bytes":18,"refused_workers":19,"tenants_folded":20,"
+        R"("refused_tenants":24,"held_tenants":25,"retries_denied":21,)"
         R"("bounces":22})"
         "\n");
 }

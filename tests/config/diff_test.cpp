@@ -256,6 +256,23 @@ TEST_CASE("pools come and go with their workers, and change by key") {
           "learned rates are kept)"});
 }
 
+TEST_CASE("tenants come, go and change, each by its name; what they inherit changes with it") {
+  const std::string kept = " (at once; backlog, health and learned rates are kept)";
+  const auto tenants = [](const std::string& defaults, const std::string& named) {
+    return read(with("  spare:\n", "  spare:\n    queue: {tenant_defaults: {" + defaults +
+                                       "}, tenants: {" + named + "}}\n"));
+  };
+  const auto before = tenants("", "a: {weight: 2}, b: {max_running: 5}");
+  CHECK(lines(diff(before, tenants("", "b: {max_running: 5}, a: {weight: 2}"))).empty());
+  CHECK(lines(diff(before, tenants("", "a: {weight: 3}, c: {}"))) ==
+        texts{"pool spare: queue.tenants.a.weight 2 -> 3" + kept,
+              "pool spare: queue.tenants.c absent -> given" + kept,
+              "pool spare: queue.tenants.b given -> absent" + kept});
+  CHECK(lines(diff(before, tenants("max_running: 9", "a: {weight: 2}, b: {max_running: 5}"))) ==
+        texts{"pool spare: queue.tenant_defaults.max_running 0 -> 9" + kept,
+              "pool spare: queue.tenants.a.max_running 0 -> 9" + kept});
+}
+
 TEST_CASE("autoscaling comes, goes and changes, its hooks as one") {
   const std::string kept = " (at once; backlog, health and learned rates are kept)";
   CHECK(changed("      max: 4\n", "      max: 5\n") ==

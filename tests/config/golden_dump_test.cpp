@@ -29,6 +29,9 @@ pools:
   loaders:
     workers: [{id: w1, url: "http://127.0.0.1:9001", slots: 4}]
     backup_workers: [{id: b1, url: "unix:/run/b1.sock"}]
+    queue:
+      tenants: {acme/eu: {weight: 4, max_running: 10}, beta: {max_batches: 500}}
+      tenant_defaults: {weight: 2}
     autoscale:
       max: 20
       hooks:
@@ -220,6 +223,23 @@ const std::string shown = R"json({
         "priority_step": "10s",
         "cost_weight": 5,
         "max_tenants": 10000,
+        "tenant_defaults": {
+          "weight": 2,
+          "max_running": 0,
+          "max_batches": 0
+        },
+        "tenants": {
+          "acme/eu": {
+            "weight": 4,
+            "max_running": 10,
+            "max_batches": 0
+          },
+          "beta": {
+            "weight": 2,
+            "max_running": 0,
+            "max_batches": 500
+          }
+        },
         "durable": {
           "max_batches": 5000000,
           "max_bytes": "100GiB",

@@ -179,6 +179,28 @@ TEST_CASE("a pool's further keys arrive in their members") {
   CHECK(p.settings.autoscale->slots_per_worker == 17);
 }
 
+TEST_CASE("a pool's tenants arrive complete, what was not given as of the defaults") {
+  const auto q = with_pool(
+                     "queue: {tenants: {acme: {weight: 4, max_running: 11}, \"b@x.example\": "
+                     "{max_batches: 0}, c: {}}, tenant_defaults: {weight: 0.5, max_running: 12, "
+                     "max_batches: 13}}")
+                     .settings.queue;
+  CHECK(q.tenant_defaults.weight == 0.5);
+  CHECK(q.tenant_defaults.running_max == 12);
+  CHECK(q.tenant_defaults.batches_max == 13);
+  REQUIRE(q.tenants.size() == 3);
+  const auto has = [](const weir::core::tenant_settings& t, const char* name, double weight,
+                      std::uint32_t running, std::uint64_t batches) {
+    CHECK(t.name == name);
+    CHECK(t.weight == weight);
+    CHECK(t.running_max == running);
+    CHECK(t.batches_max == batches);
+  };
+  has(q.tenants[0], "acme", 4, 11, 13);
+  has(q.tenants[1], "b@x.example", 0.5, 12, 0);
+  has(q.tenants[2], "c", 0.5, 12, 13);
+}
+
 TEST_CASE("a pool's TLS arrives in its members") {
   const auto t = with_pool(
                      "tls: {ca: ca.pem, certificate: s.pem, private_key: s.key, server_name: "

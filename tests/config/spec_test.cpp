@@ -128,8 +128,10 @@ TEST_CASE("every key is tied to a place: leaves load and store, the others open 
         case key::form::section:
           CHECK((k.open && k.peek && k.inside));
           break;
-        case key::form::list:
         case key::form::map:
+          CHECK(k.item_name);
+          [[fallthrough]];
+        case key::form::list:
           CHECK((k.append && k.items && k.inside));
           CHECK(k.type.items_max > 0);
           break;

@@ -1,8 +1,10 @@
 #include "core/fair_share.hpp"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/random.hpp"
 
@@ -187,8 +189,140 @@ TEST_CASE("tenants beyond the limit share one account") {
 TEST_CASE("a limit of none folds everybody, and a raised one takes them apart again") {
   fair_share f(0);
   CHECK(enter(f, 1) == fair_share::shared);
-  f.limit(5);
+  queue_settings five;
+  five.tenants_max = 5;
+  f.configure(five);
   CHECK(enter(f, 1) != fair_share::shared);
+}
+
+TEST_CASE("tenants are served by their weights, named ones by their own") {
+  struct row {
+    const char* what;
+    double by_default;
+    std::vector<tenant_settings> named;
+    std::array<double, 3> shares;  // of t1, t2, t3
+  };
+  const row rows[] = {
+      {"none given", 1, {}, {1, 1, 1}},
+      {"equal ones, whatever they are", 8, {}, {1, 1, 1}},
+      {"one named", 1, {{.name = "t2", .weight = 4}}, {1, 4, 1}},
+      {"out of order, and one that never comes",
+       1,
+       {{.name = "t3", .weight = 3}, {.name = "x", .weight = 9}, {.name = "t1", .weight = 0.5}},
+       {0.5, 1, 3}},
+      {"named ones are not scaled by the defaults", 2, {{.name = "t1", .weight = 1}}, {1, 2, 2}},
+  };
+  for (const row& r : rows) {
+    INFO(r.what);
+    fair_share f(10);
+    queue_settings s;
+    s.tenant_defaults.weight = r.by_default;
+    s.tenants = r.named;
+    f.configure(s);
+    const std::array accounts{enter(f, 1), enter(f, 2), enter(f, 3)};
+    std::map<std::uint32_t, double> served;
+    double all = 0;
+    for (const auto a : accounts) f.ready(a);
+    for (int i = 0; i < 9000; ++i) {
+      const auto a = f.next();
+      f.charge(a, a == accounts[0] ? 3 : 1);
+      served[a] += a == accounts[0] ? 3 : 1;
+    }
+    for (const auto& [a, cost] : served) all += cost;
+    const double sum = r.shares[0] + r.shares[1] + r.shares[2];
+    for (int i = 0; i < 3; ++i)
+      CHECK(served[accounts[i]] / all == Approx(r.shares[i] / sum).margin(0.005));
+  }
+}
+
+TEST_CASE("a changed weight holds for what is charged from now on, tags are kept") {
+  fair_share f(10);
+  const auto a = enter(f, 1);
+  f.ready(a);
+  f.charge(a, 10);
+  queue_settings s;
+  s.tenants = {{.name = "t1", .weight = 4}};
+  f.configure(s);
+  CHECK(f.tag(a) == Approx(10));
+  f.charge(a, 10);
+  CHECK(f.tag(a) == Approx(12.5));
+  f.configure({});
+  f.charge(a, 10);
+  CHECK(f.tag(a) == Approx(22.5));
+}
+
+TEST_CASE("a tenant may run as many as its cap, and the shared account as many as there are") {
+  fair_share f(2);
+  queue_settings s;
+  s.tenants_max = 2;
+  s.tenant_defaults.running_max = 3;
+  s.tenants = {{.name = "t1", .running_max = 1}};
+  f.configure(s);
+  const auto one = enter(f, 1), three = enter(f, 2), folded = enter(f, 3);
+  REQUIRE(folded == fair_share::shared);
+  CHECK(f.take_slot(one));
+  CHECK_FALSE(f.may_run(one));
+  CHECK_FALSE(f.take_slot(three));
+  CHECK_FALSE(f.take_slot(three));
+  CHECK(f.take_slot(three));
+  for (int i = 0; i < 1000; ++i) CHECK_FALSE(f.take_slot(folded));
+  CHECK(f.may_run(folded));
+  CHECK(f.give_slot(one));
+  CHECK(f.may_run(one));
+  CHECK(f.give_slot(three));
+  CHECK_FALSE(f.give_slot(three));
+  CHECK(f.slots_left(three) == 2);
+}
+
+TEST_CASE("a cap that is lowered below what runs holds until enough has ended") {
+  fair_share f(10);
+  const auto a = enter(f, 1);
+  for (int i = 0; i < 5; ++i) f.take_slot(a);
+  queue_settings s;
+  s.tenant_defaults.running_max = 2;
+  f.configure(s);
+  for (int i = 0; i < 3; ++i) {
+    CHECK_FALSE(f.may_run(a));
+    CHECK(f.slots_left(a) == 0);
+    CHECK_FALSE(f.give_slot(a));
+  }
+  CHECK_FALSE(f.may_run(a));
+  CHECK(f.give_slot(a));
+  f.configure({});
+  CHECK(f.may_run(a));
+  CHECK(f.running_max(a) == fair_share::unlimited);
+}
+
+TEST_CASE("an account that is used again has the settings of its new tenant") {
+  fair_share f(10);
+  queue_settings s;
+  s.tenants = {{.name = "t1", .weight = 5, .running_max = 1, .batches_max = 1}};
+  f.configure(s);
+  const auto a = enter(f, 1);
+  CHECK(f.full(a, 1));
+  f.take_slot(a);
+  f.give_slot(a);
+  f.leave(a);
+  REQUIRE(f.accounts() == 0);
+  REQUIRE(enter(f, 2) == a);
+  CHECK(f.weight(a) == 1);
+  CHECK_FALSE(f.take_slot(a));
+  CHECK_FALSE(f.full(a, 1000000));
+}
+
+TEST_CASE("a tenant is full by what waits of it, without what is durable") {
+  fair_share f(10);
+  queue_settings s;
+  s.tenant_defaults.batches_max = 3;
+  f.configure(s);
+  const auto a = enter(f, 1);
+  CHECK_FALSE(f.full(a, 2));
+  CHECK(f.full(a, 3));
+  f.durable_waits(a, 1);
+  CHECK_FALSE(f.full(a, 3));
+  f.durable_waits(a, -1);
+  CHECK(f.full(a, 3));
+  CHECK_FALSE(f.full(fair_share::shared, 1000));
 }
 
 TEST_CASE("accounts come and go without losing or mixing up any") {

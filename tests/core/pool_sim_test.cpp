@@ -22,7 +22,7 @@ TEST_CASE("over thousands of seeds every invariant holds after every step") {
        {all.refused, all.failed, all.evicted, all.cancelled, all.retries, all.bounces, all.refusals,
         all.stale, all.abandoned, all.ejections, all.outages, all.downs, all.drains, all.removals,
         all.reloads, all.decisions, all.pauses, all.backups_used, all.durable, all.stored,
-        all.loaded, all.unstored, all.uncounted})
+        all.loaded, all.unstored, all.uncounted, all.capped, all.tenant_full})
     CHECK(often > seeds / 20);
   CHECK(all.poisoned > 0);
 }

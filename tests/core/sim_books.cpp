@@ -42,6 +42,7 @@ void sim_world::on_grant(const grant& g) {
   expect(g.attempt == b.attempt + 1, "Weir-Attempt rises by one", g.owner);
   expect(!paused_ && !closed_, "a paused or closed pool grants nothing");
   ++counts_.grants;
+  expect(!at_cap(b), "a tenant runs no more than its cap", g.owner);
   b.is = life::granted;
   b.attempt = g.attempt;
   b.on = g.worker;
@@ -181,9 +182,33 @@ void sim_world::check_no_idle_slot(const std::vector<worker_view>& views) {
     const auto place = pool_.place(b.id, now_);
     expect(place.has_value(), "what waits has a place", owner);
     if (!place || place->delayed) continue;
+    if (at_cap(b)) {
+      ++counts_.capped;
+      continue;
+    }
     for (const worker_view& v : views)
       expect(!may_use(b, v, views), "no eligible slot idles while an eligible batch waits", owner);
   }
+}
+
+// Durable ones have numbers, which no tenant of the settings is named by.
+tenant_settings sim_world::tenant_of(const client_batch& b) const {
+  if (b.tenant.empty()) return {};
+  const auto& named = settings_.queue.tenants;
+  const auto at = std::ranges::find(named, b.tenant, &tenant_settings::name);
+  return at == named.end() ? settings_.queue.tenant_defaults : *at;
+}
+
+std::uint64_t sim_world::of_its_tenant(const client_batch& b, life is) const {
+  return static_cast<std::uint64_t>(std::ranges::count_if(batches_, [&](const auto& other) {
+    const client_batch& o = other.second;
+    return o.is == is && o.tenant == b.tenant && o.durable == b.durable;
+  }));
+}
+
+bool sim_world::at_cap(const client_batch& b) const {
+  const std::uint32_t most = tenant_of(b).running_max;
+  return most != 0 && of_its_tenant(b, life::granted) >= most;
 }
 
 bool sim_world::may_use(const client_batch& b, const worker_view& w,

@@ -13,6 +13,7 @@ void sim_world::submit(client_batch b, batch_facts f) {
   if (chance(0.05)) return pool_.release_durable(f.held_bytes);   // a full disk
   ++counts_.durable;
   b.durable = true;
+  if (f.tenant_hash != 0) b.tenant = std::to_string(f.tenant_hash);
   b.is = life::written;
   f.tenant = {}, f.label = {};   // they point to what will be gone
   f.durable = f.reserved = true;

@@ -15,7 +15,11 @@ pool_settings settings_of(std::uint64_t seed, const sim_options& o) {
   s.queue.batches_max = 5 + r.below(40);
   s.queue.bytes_max = 2000;
   s.queue.wait_max = std::chrono::seconds(1 + r.below(60));
-  s.queue.tenants_max = 1 + r.below(4);
+  s.queue.tenants_max = o.tenant_caps ? 100 : 1 + r.below(4);
+  if (o.tenant_caps) {
+    s.queue.tenant_defaults = {{}, 0.5 + r.unit(), r.below(4), r.below(6)};
+    s.queue.tenants = {{"tenant2", 4, r.below(3), r.below(3)}, {"tenant1", 0.1, 1, 1}};
+  }
   s.health.kind = o.probes ? probe_kind::http : probe_kind::none;
   s.ejection.consecutive_failures = r.below(6);
   s.ejection.base_time = 5s;
@@ -50,6 +54,7 @@ sim_options options_of(std::uint64_t seed) {
   o.scaling = r.below(3) == 0;
   o.closes = r.below(5) == 0;
   o.durable_share = r.below(2) == 0 ? 0 : r.unit();
+  o.tenant_caps = r.below(2) == 0;
   return o;
 }
 
@@ -165,6 +170,7 @@ void sim_world::arrive() {
   const std::uint32_t tenant = random_.below(6);
   const std::string name = tenant == 0 ? "" : "tenant" + std::to_string(tenant);
   batch_facts f;
+  b.tenant = name;
   f.owner = ++owners_;
   f.route = random_.below(4);  // 3 is a route that the pool does not know
   f.tenant_hash = tenant * 0x9e3779b9ull;
@@ -182,6 +188,7 @@ void sim_world::arrive() {
   const admission a = pool_.admit(f, now_);
   if (a.what == admission::kind::refused) {
     ++counts_.refused;
+    counts_.tenant_full += a.why == refusal::tenant_full;
     expect(a.why != refusal::none && a.retry_after >= 1s,
            "a refusal has a reason and a Retry-After");
     return;
@@ -197,6 +204,8 @@ void sim_world::arrive() {
   for (const auto& [owner, c] : batches_)
     if (c.is == life::waiting && !c.durable) ++waiting, bytes += c.facts.held_bytes;
   expect(waiting <= settings_.queue.batches_max, "queue within bounds: batches");
+  const std::uint64_t most = tenant_of(b).batches_max;
+  expect(most == 0 || of_its_tenant(b, life::waiting) <= most, "queue within bounds: its tenant");
   expect(f.held_bytes == 0 || bytes <= settings_.queue.bytes_max, "queue within bounds: bytes");
 }
 

@@ -28,6 +28,7 @@ struct sim_options {
   bool scaling = false;
   bool closes = false;  // close() before the end
   double durable_share = 0;
+  bool tenant_caps = false;
 };
 sim_options options_of(std::uint64_t seed);
 
@@ -36,6 +37,7 @@ struct sim_counts {
   std::uint64_t grants = 0, retries = 0, bounces = 0, refusals = 0, stale = 0, abandoned = 0;
   std::uint64_t ejections = 0, outages = 0, downs = 0, drains = 0, removals = 0, reloads = 0;
   std::uint64_t decisions = 0, kept_waiting = 0, pauses = 0, backups_used = 0;
+  std::uint64_t capped = 0, tenant_full = 0;
   std::uint64_t durable = 0, stored = 0, loaded = 0, unstored = 0, uncounted = 0, poisoned = 0;
   void add(const sim_counts& o);
 };
@@ -74,6 +76,7 @@ class sim_world {
     life is = life::waiting;
     worker_id on;
     std::uint32_t attempt = 0, executed = 0, moves = 0;
+    std::string tenant;                // of a durable one its number; empty: nobody's
     retry_settings retry;
     instant arrived{};
     duration limit{};
@@ -156,6 +159,9 @@ class sim_world {
   bool failed_it(const client_batch& b, const worker_view& w) const;
   bool has_other(const client_batch& b, const worker_view& w,
                  const std::vector<worker_view>& all) const;
+  tenant_settings tenant_of(const client_batch& b) const;
+  bool at_cap(const client_batch& b) const;
+  std::uint64_t of_its_tenant(const client_batch& b, life is) const;
   void check_retry_budget();
 
   bool chance(double p) { return random_.unit() < p; }
