@@ -17,6 +17,8 @@ using namespace std::chrono_literals;
 using kind = store::key_record::kind;
 
 constexpr base::duration first_look = 20ms, longest_look = 1s;   // while the first request runs
+// An answer reaches its client a moment before it is kept: who asks again at once gets it too.
+constexpr base::duration being_kept = 60ms;
 
 void look_again(void* context) { static_cast<exchange*>(context)->cell.settled.ring(); }
 
@@ -27,11 +29,11 @@ net::task<store::outcome<store::key_record>> ask_for(exchange& x, const store::d
   return ask<store::key_record>(x.in.loop, start);
 }
 
-// Until the first request with the key has ended, as long as a batch may wait. The client's leaving
-// and timeout.queue end it sooner.
-net::task<store::outcome<store::key_record>> wait_for_first(exchange& x,
-                                                            const store::digest& scope) {
-  const instant until = base::after(x.in.loop.now(), x.route_settings().timeout.queue);
+// Until the first request with the key has ended, or that long. The client's leaving and
+// timeout.queue end it sooner.
+net::task<store::outcome<store::key_record>> wait_for_first(exchange& x, const store::digest& scope,
+                                                            base::duration most) {
+  const instant until = base::after(x.in.loop.now(), most);
   base::duration look = first_look;
   for (;;) {
     x.timer->set_action(&look_again, &x);
@@ -79,9 +81,11 @@ net::task<bool> claim_key(exchange& x, const intake& read, keyed_run& run) {
   run.request.print.part(x.method).part(x.target);
   run.answer.bytes_max = x.route_settings().idempotency.answer_bytes_max;
   auto got = co_await ask_for(x, run.scope);
-  const bool waits = x.route_settings().idempotency.on_running == config::running_key_action::wait;
-  if (got && got->what == kind::running && waits) {
-    got = co_await wait_for_first(x, run.scope);
+  if (got && got->what == kind::running) {
+    const auto action = x.route_settings().idempotency.on_running;
+    const bool waits = action == config::running_key_action::wait;
+    const base::duration most = waits ? x.route_settings().timeout.queue : being_kept;
+    got = co_await wait_for_first(x, run.scope, most);
     x.timer->set_action(&exchange::timer_fired, &x);
     x.arm();
   }

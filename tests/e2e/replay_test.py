@@ -79,6 +79,8 @@ class ReplayCase(WeirCase):
         config = basic_config(self.workers, {"retry": {"backoff_base": "1ms"}}, PATIENT,
                               **{"replay_dir": self.path("copies"), "limits": limits or {}, **top})
         self.door = await self.weir(config, through=through)
+        for worker in self.workers:   # else one that is not up yet cannot take over
+            await self.door.worker_is(worker.name, "up")
         return self.door
 
     async def upload(self, chunked=False, size=SIZE, address=None):
