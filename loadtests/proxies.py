@@ -75,7 +75,7 @@ defaults
   timeout connect 3s
   timeout client 60s
   timeout server 1h
-  timeout http-request 10s
+  timeout http-request {head_timeout}
   timeout http-keep-alive 75s
   timeout queue 5m
 frontend front
@@ -137,6 +137,7 @@ http {{
 class Running:
     """A started proxy. `port` takes requests; stop() ends it and forgets its files."""
     weir_yaml = WEIR_YAML
+    head_timeout = "10s"   # HAProxy's; it answers 408 on a connection that asked nothing
 
     def __init__(self, variant, folder, workers, cpus, tools, slots=SLOTS):
         self.variant = variant
@@ -230,7 +231,7 @@ class Running:
         tuning = "  tune.bufsize 65536" if self.variant.bodies else ""
         self._write("haproxy.cfg", HAPROXY_CFG.format(
             threads=self.variant.threads, folder=self.folder, port=self.port,
-            connections=15000, tuning=tuning,
+            connections=15000, tuning=tuning, head_timeout=self.head_timeout,
             splice="  option splice-auto" if self.variant.splice else "",
             tls=f" ssl crt {self.tools.certificate}" if self.variant.tls else "",
             workers="\n".join(f"  server w{i} 127.0.0.1:{port} check inter 2s maxconn {self.slots}"

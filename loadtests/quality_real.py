@@ -22,11 +22,9 @@ import machine
 import proxies
 
 LOAD = 0.9          # of what the workers can do; exact
-SCALE = 8           # times of the simulator's scenarios are divided by it
-ALPHA, LOW, HIGH = 1.1, 0.02 / SCALE, 120 / SCALE   # bounded Pareto, in seconds
+ALPHA, LOW = 1.1, 0.02   # the simulator's sizes: bounded Pareto, from LOW seconds on
 BODY = 64           # bytes of a batch
-ALONE = 300         # batches, one at a time, that tell what a dispatch costs,
-ALONE_US = 5000     # each of this size
+ALONE_US = 5000     # of each batch that is posted alone, to see what a dispatch costs
 AGREEMENT = 0.10    # weir's mean from the simulated one, at most
 FIRST_COME_MAX = 0.5   # weir's mean over HAProxy's and nginx's, where that is asked
 CONNECTIONS = 10000
@@ -71,9 +69,14 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
+    """`scale`: the simulator's times are divided by it. `most`: the largest size, before that. Its
+    120 s would be a quarter of a short run, and on few slots a run in which two such batches happen
+    to begin together says nothing of another one."""
     name: str
     groups: tuple
     batches: int
+    scale: float
+    most: float = 120
     first_come_max: float = 0   # the bar against HAProxy and nginx; 0: none
 
     @property
@@ -87,25 +90,25 @@ class Scenario:
 
 
 SCENARIOS = [
-    Scenario("homogeneous", (Group(16),), 200_000, FIRST_COME_MAX),
-    Scenario("unequal", (Group(8, speed=0.4), Group(8, speed=1.6)), 108_000),
-    Scenario("small_3x2", (Group(3),), 20_000),
-    Scenario("brownout", (Group(1, brownout=(0.05, 0.25, 0.6)), Group(15)), 108_000),
+    Scenario("homogeneous", (Group(16),), 200_000, 8, first_come_max=FIRST_COME_MAX),
+    Scenario("unequal", (Group(8, speed=0.4), Group(8, speed=1.6)), 54_000, 4, most=60),
+    Scenario("small_3x2", (Group(3),), 20_000, 4, most=10),
+    Scenario("brownout", (Group(1, brownout=(0.05, 0.25, 0.6)), Group(15)), 54_000, 4, most=60),
 ]
 
 
 # --- arrivals ------------------------------------------------------------------------------------
-def draw_size(source):
+def draw_size(scenario, source):
     """Seconds: the inverse of the bounded Pareto's F(x) = (1 - (low/x)^a) / (1 - (low/high)^a)."""
-    most = 1 - (LOW / HIGH) ** ALPHA
-    return LOW / (1 - source.random() * most) ** (1 / ALPHA)
+    all_of_it = 1 - (LOW / scenario.most) ** ALPHA
+    return LOW / (1 - source.random() * all_of_it) ** (1 / ALPHA) / scenario.scale
 
 
 def draw_arrivals(scenario, seed, batches=0):
     """(seconds, size in µs), a Poisson process; the last one comes when its work over the time is
     exactly the load."""
     source = random.Random(f"{scenario.name} {seed}")
-    sizes = [round(draw_size(source) * 1e6) for _ in range(batches or scenario.batches)]
+    sizes = [round(draw_size(scenario, source) * 1e6) for _ in range(batches or scenario.batches)]
     times, now = [], 0.0
     for _ in sizes:
         now += source.expovariate(1)
@@ -176,6 +179,7 @@ def simulate(weir, folder, scenario, trace, policy, overhead_us):
 class Front(proxies.Running):
     """A proxy in front of a fleet. What it learns from is the batches alone."""
     weir_yaml = WEIR_YAML
+    head_timeout = "1h"   # a burst's connections wait unused for the next one
 
     def _answers(self):
         if self.process.child.poll() is not None:
@@ -188,7 +192,7 @@ class Front(proxies.Running):
         return False
 
     def _workers_up(self):
-        port = self._weir_port("admin")
+        port = machine.until(lambda: self._weir_port("admin"), "address from weir's API")
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             lines = answer.read().decode().splitlines()
         return sum(line.startswith("weir_worker_state{") and 'state="up"' in line and
@@ -272,38 +276,38 @@ class Bench:
         self.count += 1
         return os.path.join(self.folder, f"{self.count}-{name}")
 
-    def overhead_us(self, name):
-        """What a dispatch costs beside its work, one batch at a time, on workers of speed 1."""
-        with Stage(self, name, (Group(4),)) as stage:
-            stage.result(stage.begin("closed", connections=1, count=ALONE // 10,
-                                     service_us=ALONE_US), 60)
-            load = stage.begin("closed", connections=1, count=ALONE, service_us=ALONE_US)
-            return stage.result(load, 60)["mean"] * 1e3 - ALONE_US
-
     def play(self, scenario, arrivals, trace):
-        """All proxies at once: what else the machine does meets all of them."""
+        """(what each came to, what each costs unloaded), all at once: what else the machine does
+        meets all of them. Unloaded is a second process of each, on a fleet of speed 1, that is
+        given one batch at a time."""
         length = arrivals[-1][0]
+        limit = length + PATIENCE
         with contextlib.ExitStack() as stack:
-            stages = [stack.enter_context(Stage(self, name, scenario.groups))
-                      for name in self.names]
+            def started(groups):
+                return [stack.enter_context(Stage(self, name, groups)) for name in self.names]
+
+            def finished(pairs):
+                return {stage.name: stage.result(load, limit + 30) for stage, load in pairs}
+
+            stages, unloaded = started(scenario.groups), started((Group(4),))
             start = time.monotonic_ns() + 1_000_000_000
             loads = []
             for stage in stages:
                 stage.change_speeds(speed_changes(scenario, length, start))
-                load = stage.begin("open", trace=trace, connections=CONNECTIONS, start=start,
-                                   limit=length + PATIENCE)
+                loads.append((stage, stage.begin("open", trace=trace, connections=CONNECTIONS,
+                                                 start=start, limit=limit)))
+            single = [(stage, stage.begin("closed", connections=1, seconds=length, start=start,
+                                          service_us=ALONE_US)) for stage in unloaded]
+            for _, load in loads + single:
                 stack.callback(load.stop)
-                loads.append(load)
-            patience = length + PATIENCE + 30
-            return {stage.name: stage.result(load, patience)
-                    for stage, load in zip(stages, loads)}
+            return finished(loads), finished(single)
 
     def round(self, scenario, seed):
         arrivals = draw_arrivals(scenario, seed, self.options.batches)
         trace = os.path.join(self.folder, "trace.csv")
         write_trace(trace, arrivals)
-        overheads = {name: self.overhead_us(name) for name in self.names}
-        real = self.play(scenario, arrivals, trace)
+        real, unloaded = self.play(scenario, arrivals, trace)
+        overheads = {name: one["mean"] * 1e3 - ALONE_US for name, one in unloaded.items()}
         return {name: {"real": real[name], "overhead_us": overheads[name],
                        "simulated": simulate(self.weir, self.folder, scenario, trace,
                                              POLICIES[name], overheads[name])}

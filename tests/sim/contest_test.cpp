@@ -203,7 +203,7 @@ TEST_CASE("an overhead is paid for every batch, by whoever serves it") {
   c.seeds = 1;
   c.load = [](std::uint64_t) {
     workload w;
-    for (int i = 0; i < 10; ++i) w.arrivals.push_back({10.0 * i, 2, 2, 0, 0});
+    for (int i = 0; i < 10; ++i) w.arrivals.push_back({10.0 * (i + 1), 2, 2, 0, 0});
     return w;
   };
   for (const std::string_view name : policy_names())

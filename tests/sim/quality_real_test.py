@@ -52,6 +52,8 @@ class ArrivalsTest(unittest.TestCase):
         self.assertGreaterEqual(min(sizes), 2500)
         self.assertLessEqual(max(sizes), 15_000_000)
         self.assertGreater(max(sizes), 5_000_000)
+        few = [size for _, size in real.draw_arrivals(SCENARIOS["small_3x2"], 2)]
+        self.assertTrue(5000 <= min(few) and 1_250_000 < max(few) <= 2_500_000)
         # P(X > x) of a bounded Pareto with exponent 1.1, at twice and at ten times the smallest.
         for factor in (2, 10):
             share = sum(size > 2500 * factor for size in sizes) / len(sizes)

@@ -65,7 +65,7 @@ name: all of it
 load: 90%
 batches: 5000
 estimates: {known: true, sigma: 0.5}
-overhead: 0.4ms
+overhead: 400000ns
 attempts: 2
 seeds: 7
 policies: [weir, weir-fifo]
