@@ -1,5 +1,5 @@
-"""loadtests/quality_real.py without its sockets: what arrives, what the simulator is told of it, and
-how the two are compared.
+"""loadtests/quality_real.py without its sockets: what arrives, what the simulator is told of it,
+and how the two are compared.
 
 WEIR_BINARY: the built weir.
 """
@@ -99,6 +99,17 @@ class SimulatedTest(unittest.TestCase):
         for policy in real.POLICIES.values():
             got = self.simulate(SCENARIOS["small_3x2"], alone, policy, 312.4)
             self.assertAlmostEqual(got["mean"], 8.3124, places=6)
+
+    def test_only_who_counts_slots_holds_them_while_a_batch_is_on_its_way(self):
+        at_once = [(1.0, 8000)] * 7   # on six slots
+        with tempfile.TemporaryDirectory() as folder:
+            trace = os.path.join(folder, "trace.csv")
+            real.write_trace(trace, at_once)
+            means = {name: real.expected(WEIR, folder, SCENARIOS["small_3x2"], trace, name,
+                                         1000)["mean"] for name in real.POLICIES}
+        self.assertAlmostEqual(means["weir"], (6 * 9 + 18) / 7, places=6)
+        self.assertAlmostEqual(means["haproxy"], (6 * 9 + 18) / 7, places=6)
+        self.assertAlmostEqual(means["nginx"], (6 * 9 + 17) / 7, places=6)
 
     def test_a_brownout_is_simulated(self):
         one = dataclasses.replace(SCENARIOS["brownout"], groups=SCENARIOS["brownout"].groups[:1])
