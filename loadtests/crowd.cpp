@@ -119,7 +119,7 @@ std::uint64_t crowd::moved() const {
 
 void crowd::run(mode& m) {
   mode_ = &m;
-  started_ = monotonic_now();
+  started_ = std::max(monotonic_now(), settings_.start);
   measured_from_ = started_ + static_cast<nanos>(settings_.warmup * 1e9);
   const nanos end = started_ + static_cast<nanos>(settings_.limit * 1e9);
   m.begin(started_);

@@ -15,11 +15,14 @@ class histogram {
     const auto v = static_cast<std::uint64_t>(std::max<std::int64_t>(value, 0));
     counts_[bucket_of(v)]++;
     count_++;
+    sum_ += static_cast<double>(v);
     most_ = std::max(most_, v);
   }
 
   std::uint64_t count() const { return count_; }
   std::uint64_t most() const { return most_; }
+  /// Exact, unlike a quantile; 0 when there is none.
+  double mean() const { return count_ > 0 ? sum_ / static_cast<double>(count_) : 0; }
 
   /// The value that a share `q` of all values does not exceed; 0 when there is none.
   std::uint64_t quantile(double q) const {
@@ -50,6 +53,7 @@ class histogram {
 
   std::array<std::uint64_t, (64 - bits + 1) * parts> counts_{};
   std::uint64_t count_ = 0;
+  double sum_ = 0;
   std::uint64_t most_ = 0;
 };
 

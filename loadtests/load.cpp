@@ -18,8 +18,9 @@ std::unique_ptr<mode> choose(crowd& c, const settings& s) {
 
 void print_latency(const histogram& h) {
   const auto us = [&](double q) { return static_cast<double>(h.quantile(q)) / 1e3; };
-  std::printf("\"latency_us\": {\"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"p999\": %.1f, "
-              "\"max\": %.1f, \"count\": %lu}, ", us(0.5), us(0.9), us(0.99), us(0.999),
+  std::printf("\"latency_us\": {\"mean\": %.1f, \"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, "
+              "\"p999\": %.1f, \"max\": %.1f, \"count\": %lu}, ",
+              h.mean() / 1e3, us(0.5), us(0.9), us(0.99), us(0.999),
               static_cast<double>(h.most()) / 1e3, h.count());
 }
 

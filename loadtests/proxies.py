@@ -75,7 +75,7 @@ defaults
   timeout connect 3s
   timeout client 60s
   timeout server 1h
-  timeout http-request 10s
+  timeout http-request {head_timeout}
   timeout http-keep-alive 75s
   timeout queue 5m
 frontend front
@@ -136,13 +136,16 @@ http {{
 
 class Running:
     """A started proxy. `port` takes requests; stop() ends it and forgets its files."""
+    weir_yaml = WEIR_YAML
+    head_timeout = "10s"   # HAProxy's; it answers 408 on a connection that asked nothing
 
-    def __init__(self, variant, folder, workers, cpus, tools):
+    def __init__(self, variant, folder, workers, cpus, tools, slots=SLOTS):
         self.variant = variant
         self.folder = folder
         self.workers = workers
         self.cpus = cpus
         self.tools = tools
+        self.slots = slots
         self.helpers = contextlib.ExitStack()
         os.makedirs(folder)
         self.port = None
@@ -198,19 +201,20 @@ class Running:
         certificate = self.tools.certificate
         tls = (f"\n    tls: {{certificate: {certificate}, private_key: {certificate}}}"
                if self.variant.tls else "")
-        workers = "\n".join(f"      - {{id: w{i}, url: 'http://127.0.0.1:{port}', slots: {SLOTS}}}"
+        workers = "\n".join(f"      - {{id: w{i}, url: 'http://127.0.0.1:{port}', "
+                            f"slots: {self.slots}}}"
                             for i, port in enumerate(self.workers))
-        self._write("weir.yaml", WEIR_YAML.format(threads=self.variant.threads, tls=tls,
-                                                  workers=workers))
+        self._write("weir.yaml", self.weir_yaml.format(threads=self.variant.threads, tls=tls,
+                                                       workers=workers))
         self._start([self.tools.weir, "serve", "--config", "weir.yaml"])
         self.port = machine.until(self._weir_port, "address from weir")
 
-    def _weir_port(self):
+    def _weir_port(self, listener="front"):
         with open(os.path.join(self.folder, "log"), encoding="utf-8") as log:
             for line in log:
                 with contextlib.suppress(ValueError):
                     told = json.loads(line)
-                    if told.get("message") == "listening" and told.get("name") == "front":
+                    if told.get("message") == "listening" and told.get("name") == listener:
                         return int(told["address"].rpartition(":")[2])
         if self.process.child.poll() is not None:
             with open(os.path.join(self.folder, "log"), encoding="utf-8") as log:
@@ -227,10 +231,10 @@ class Running:
         tuning = "  tune.bufsize 65536" if self.variant.bodies else ""
         self._write("haproxy.cfg", HAPROXY_CFG.format(
             threads=self.variant.threads, folder=self.folder, port=self.port,
-            connections=15000, tuning=tuning,
+            connections=15000, tuning=tuning, head_timeout=self.head_timeout,
             splice="  option splice-auto" if self.variant.splice else "",
             tls=f" ssl crt {self.tools.certificate}" if self.variant.tls else "",
-            workers="\n".join(f"  server w{i} 127.0.0.1:{port} check inter 2s maxconn {SLOTS}"
+            workers="\n".join(f"  server w{i} 127.0.0.1:{port} check inter 2s maxconn {self.slots}"
                               for i, port in enumerate(self.workers))))
         self._start(["haproxy", "-db", "-f", "haproxy.cfg"])
 

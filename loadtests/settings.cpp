@@ -15,7 +15,7 @@ constexpr const char* usage =
     "  --body SIZES  --answer SIZES  --service-us TIMES   each N, fixed:N, exp:MEAN or\n"
     "                                                     pareto:SHAPE,LEAST,MOST\n"
     "  --tls 1  --key 1  --header 'Name: value'  --hold-after BYTES\n"
-    "  --trace FILE  --speedup X  --shrink X\n"
+    "  --trace FILE  --speedup X  --shrink X  --start NANOSECONDS\n"
     "README.md says what the modes do.\n";
 
 [[noreturn]] void refuse(const std::string& why) {
@@ -54,6 +54,7 @@ const std::map<std::string_view, setter>& options() {
       {"--count", number(&settings::count)},
       {"--rate", number(&settings::rate)},
       {"--warmup", number(&settings::warmup)},
+      {"--start", number(&settings::start)},
       {"--limit", number(&settings::limit)},
       {"--hold-after", number(&settings::hold_after)},
       {"--seed", number(&settings::seed)},

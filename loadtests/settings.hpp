@@ -17,6 +17,7 @@ struct settings {
   std::uint64_t count = 0;         // how many requests are begun; 0: as long as `seconds`
   double rate = 0;                 // of `open`: arrivals a second
   double warmup = 0;               // seconds at the start whose latencies do not count
+  nanos start = 0;                 // of the monotonic clock; earlier than now: now
   double limit = 0;                // when everything ends; 0: 10 s after `seconds`, or 120 s
   distribution body;               // bytes of a request's body
   distribution answer;             // bytes of the answer's body

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import urllib.request
 
@@ -165,6 +166,64 @@ class ToolsTest(unittest.TestCase):
             self.assertEqual(answers.count(b"HTTP/1.1 200 OK"), 2, cut)
         self.assertEqual(self.stats(worker)["body_bytes"], 15 * (len(whole) - 1))
 
+    def fleet(self, *groups):
+        """(the process, its workers' ports)"""
+        child = subprocess.Popen([program("fleet"), *groups], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+        self.addCleanup(child.stdout.close)
+        self.addCleanup(child.stdin.close)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        return child, [int(word) for word in child.stdout.readline().split()]
+
+    def test_a_fleet_runs_what_fits_its_slots_and_the_others_wait(self):
+        _, ports = self.fleet("1:2:1", "2:3:2")
+        self.assertEqual(len(set(ports)), 3)
+        code, result = self.load("closed", ports[0], connections=6, count=12, service_us=20000,
+                                 body=100)
+        self.assertEqual((code, result["requests"]), (0, 12))
+        self.assertGreaterEqual(result["seconds"], 6 * 0.02)
+        stats = self.stats(ports[0])
+        self.assertEqual((stats["served"], stats["running_most"]), (12, 2))
+        self.assertGreaterEqual(stats["waited"], 4)
+        _, result = self.load("closed", ports[2], connections=3, count=30, service_us=20000)
+        self.assertGreaterEqual(result["latency_us"]["mean"], 10000)
+        self.assertLessEqual(result["latency_us"]["mean"], result["latency_us"]["max"])
+        self.assertEqual(self.stats(ports[2]), {"served": 30, "waited": 0, "running_most": 3})
+        self.assertEqual(self.stats(ports[1])["served"], 0)
+
+    def test_a_fleets_batches_go_on_at_the_speed_that_their_worker_has_now(self):
+        child, ports = self.fleet("2:1:1")
+        child.stdin.write(f"0 0.25 {time.monotonic_ns() + 50_000_000}\n1 4")
+        child.stdin.flush()
+        _, result = self.load("closed", ports[0], connections=1, count=1, service_us=100000)
+        self.assertGreaterEqual(result["latency_us"]["max"], 250000)
+        child.stdin.write("00 0\n")   # the rest of the line
+        child.stdin.flush()
+        until(lambda: self.load("closed", ports[1], connections=1, count=1, service_us=100000)[1]
+              ["latency_us"]["max"] < 100000)
+
+    def test_a_fleet_forgets_the_batch_of_a_connection_that_is_gone(self):
+        _, ports = self.fleet("1:1:1")
+        head = b"GET /load HTTP/1.1\r\nX-Service-Us: 60000000\r\n\r\n"
+        for _ in range(2):   # one runs, one waits
+            with socket.create_connection(("127.0.0.1", ports[0]), timeout=10) as client:
+                client.sendall(head)
+                until(lambda: self.ask(ports[0], "/healthz") == b"")
+        code, result = self.load("closed", ports[0], connections=1, count=1)
+        self.assertEqual((code, result["requests"]), (0, 1))
+
+    def test_arrivals_begin_when_they_are_told_to(self):
+        worker = self.start("worker")
+        path = os.path.join(self.enterContext(tempfile.TemporaryDirectory()), "trace")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("0.05,0,0,0\n")
+        start = time.monotonic_ns() + 200_000_000
+        code, result = self.load("open", worker, trace=path, start=start)
+        self.assertEqual((code, result["requests"]), (0, 1))
+        self.assertGreaterEqual(time.monotonic_ns(), start + 50_000_000)
+        self.assertGreaterEqual(result["seconds"], 0.05)   # counted from the start
+
     def test_idle_and_held_ones_end_with_their_input(self):
         worker = self.start("worker")
         code, result = self.load("idle", worker, connections=300)
@@ -174,6 +233,13 @@ class ToolsTest(unittest.TestCase):
             code, result = self.load("hold", worker, connections=3, **options)
             self.assertEqual((code, result["requests"], result["errors"]), (0, 0, {}))
             self.assertGreaterEqual(result["sent"] + result["received"], 3 * MIB)
+
+
+def until(holds):
+    end = time.monotonic() + 30
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError
 
 
 def command(control, path):

@@ -77,6 +77,7 @@ std::vector<standing> compete(const contest& c) {
     for (std::size_t i = 0; i < all.size(); ++i) {
       if (i == 0 || c.contenders[i].workers != c.contenders[i - 1].workers) {
         fleet = plan_fleet(c.contenders[i].workers, length_of(load), seed);
+        fleet.overhead = c.overhead;
         bound = lower_bound(load, fleet);
       }
       all[i].runs.push_back(play(c.contenders[i], load, fleet, bound, seed));

@@ -36,6 +36,7 @@ struct contest {
   std::function<workload(std::uint64_t seed)> load;
   std::vector<contender> contenders;
   std::uint32_t seeds = 3;  // 1, 2, ...
+  double overhead = 0;      // of every attempt, whoever decides: fleet_plan
 };
 
 struct standing {

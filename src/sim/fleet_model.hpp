@@ -57,6 +57,7 @@ struct fleet_worker {
 struct fleet_plan {
   std::vector<fleet_worker> workers;
   std::vector<change> changes;      // by time; every worker's first is that it joins
+  double overhead = 0;              // seconds that every attempt takes beside its work
 };
 
 // Seconds of work a second by all but backups, all having joined; antagonists at the mean speed.

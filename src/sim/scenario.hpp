@@ -42,6 +42,7 @@ struct scenario {
   trace_times times = trace_times::recorded;
   std::vector<worker_group> workers;
   std::string config, pool;    // whose settings, and workers when there are none here
+  double overhead = 0;         // seconds of every attempt, beside its work
   std::uint32_t attempts = 3;
   std::uint32_t seeds = 3;
   std::vector<std::string> policies{"weir", "first-come"};

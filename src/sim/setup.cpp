@@ -100,6 +100,7 @@ class maker {
     if (!out_.ok()) return std::move(out_);
     asked_.scaling ? scale() : name_contenders();
     out_.run.load = workload_maker();
+    out_.run.overhead = scenario_.overhead;
     out_.run.seeds = asked_.seeds.value_or(scenario_.seeds);
     out_.title = scenario_.name;
     out_.facts = facts();

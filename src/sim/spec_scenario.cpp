@@ -269,6 +269,9 @@ const section& scenario_section() {
                            "A weir configuration; its settings are used,"),
           leaf<&S::pool>("pool", of(kind::name),
                          "those of this pool, and its workers when none stand here."),
+          seconds<&S::overhead>("overhead", 0s, 1h,
+                                "What every attempt takes beside its work: to get to a worker and "
+                                "back. The slot is taken meanwhile."),
           leaf<&S::attempts>("attempts", count(1, 100), "Of a batch, the first one included."),
           leaf<&S::seeds>("seeds", count(1, 1000), "Runs; what is shown are medians."),
           leaf<&S::policies>("policies", one_or_list(of(kind::text), 16),

@@ -123,6 +123,7 @@ void world::set_speed(worker& w, double speed) {
   for (const std::uint32_t a : w.running) {
     attempt& one = attempts_[a];
     if (one.how != ending::good) continue;
+    if (one.since > now_) continue;  // on its way: no work is done yet
     one.work_left -= w.speed * base::to_seconds(now_ - one.since);
     one.since = now_;
   }
@@ -161,7 +162,8 @@ void world::start(const orders::start& o) {
   a.worker = o.worker;
   a.place = static_cast<std::uint32_t>(w.running.size());
   a.work_left = load_.arrivals[o.batch].work;
-  a.since = a.began = now_;
+  a.began = now_;
+  a.since = base::after(now_, base::from_seconds(fleet_.overhead));
   a.how = w.down ? ending::refused : w.fails ? ending::failed : ending::good;
   w.running.push_back(index);
   ++out_.attempts;
@@ -173,7 +175,7 @@ void world::schedule_end(std::uint32_t index) {
   attempt& a = attempts_[index];
   const double takes = std::max(0.0, a.work_left) / workers_[a.worker].speed;
   const duration d = a.how == ending::good ? base::from_seconds(takes) : fails_after;
-  const instant ends = base::after(now_, d);
+  const instant ends = base::after(a.since, d);
   events_.push(ends.time_since_epoch().count(), {index, ++a.version, kind::attempt_ends});
 }
 

@@ -1,8 +1,9 @@
 // Virtual time: plays a workload against a fleet under one policy and writes down what became of
 // every batch. Arrivals, the fleet's changes, ends of attempts, probes and the policy's own
 // deadlines meet in time's order. Work is integrated exactly over a worker's changing speed: a
-// change of speed moves the ends of what runs on it. One thread; the same plan, workload and policy
-// give the same result to the bit. Memory is reserved at the start: a batch allocates nothing.
+// change of speed moves the ends of what runs on it, and an attempt begins to work when the fleet's
+// overhead has passed. One thread; the same plan, workload and policy give the same result to the
+// bit. Memory is reserved at the start: a batch allocates nothing.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,7 @@ class world {
   };
   struct attempt {
     double work_left = 0;     // at speed 1, as of `since`
-    instant since, began;
+    instant since, began;     // since: when it begins to work, or last changed its speed
     std::uint32_t batch = 0, worker = 0, place = 0;  // place: in the worker's running
     std::uint32_t version = 0;                       // rises whenever its end moves
     ending how = ending::good;

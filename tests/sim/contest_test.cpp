@@ -198,6 +198,27 @@ TEST_CASE("contenders may have fleets of their own, each with its own bound") {
   CHECK(all[1].against_first < 0.6);
 }
 
+TEST_CASE("an overhead is paid for every batch, by whoever serves it") {
+  contest c;
+  c.seeds = 1;
+  c.load = [](std::uint64_t) {
+    workload w;
+    for (int i = 0; i < 10; ++i) w.arrivals.push_back({10.0 * (i + 1), 2, 2, 0, 0});
+    return w;
+  };
+  for (const std::string_view name : policy_names())
+    c.contenders.push_back(contender_named(name, unlimited_weir(), {group(4, 2)}));
+  const auto without = compete(c);
+  c.overhead = 0.25;
+  const auto with = compete(c);
+  for (std::size_t i = 0; i < with.size(); ++i) {
+    INFO(with[i].name);
+    CHECK(without[i].median.sojourn.mean == Approx(1));
+    CHECK(with[i].median.sojourn.mean == Approx(1.25));
+    CHECK(with[i].median.bound == Approx(without[i].median.bound));
+  }
+}
+
 TEST_CASE("a contest without load has nothing to tell, and does not fail") {
   contest c;
   c.seeds = 1;

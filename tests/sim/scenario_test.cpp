@@ -51,7 +51,7 @@ TEST_CASE("a scenario needs workers, all else has a default") {
   CHECK(s.batches == 0);
   CHECK(s.sources.empty());
   CHECK(s.estimates.known);
-  CHECK(s.attempts == 3);
+  CHECK((s.overhead == 0 && s.attempts == 3));
   CHECK(s.seeds == 3);
   CHECK(s.policies == std::vector<std::string>{"weir", "first-come"});
   REQUIRE(s.workers.size() == 1);
@@ -65,6 +65,7 @@ name: all of it
 load: 90%
 batches: 5000
 estimates: {known: true, sigma: 0.5}
+overhead: 400000ns
 attempts: 2
 seeds: 7
 policies: [weir, weir-fifo]
@@ -88,6 +89,7 @@ workers:
   CHECK(s.load_given);
   CHECK(s.batches == 5000);
   CHECK(s.estimates.sigma == 0.5);
+  CHECK(s.overhead == Approx(0.0004));
   CHECK((s.attempts == 2 && s.seeds == 7 && s.policies.size() == 2));
   REQUIRE(s.sources.size() == 3);
   CHECK((s.sources[0].tenant == "a" && s.sources[0].route == "r"));

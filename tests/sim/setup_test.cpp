@@ -153,12 +153,16 @@ TEST_CASE("a recorded trace keeps its times, or is stretched to a load, or redra
   workload w = s.run.load(1);
   REQUIRE(w.arrivals.size() == 3);
   CHECK((w.arrivals[1].at == 1 && length_of(w) == 10 && w.arrivals[2].units == 6));
+  CHECK(s.run.overhead == 0);
   r.load = 0.5;
   w = good(r).run.load(1);
   CHECK(length_of(w) == Approx(12 / (0.5 * 4)));
   CHECK(w.arrivals[1].at == Approx(length_of(w) / 10));
-  r.scenario = here.write("p.yaml", scenario + "times: poisson\nbatches: 500\n");
-  w = good(r).run.load(1);
+  r.scenario = here.write("p.yaml",
+                          scenario + "times: poisson\nbatches: 500\noverhead: 20ms\n");
+  s = good(r);
+  CHECK(s.run.overhead == Approx(0.02));
+  w = s.run.load(1);
   CHECK(w.arrivals.size() == 500);
   CHECK(work_of(w) / (length_of(w) * 4) == Approx(0.5));
 }

@@ -45,6 +45,31 @@ TEST_CASE("work is integrated over a speed that changes while it runs") {
   }
 }
 
+TEST_CASE("an attempt begins to work when the overhead has passed, whatever the speed does") {
+  // Speed 1, from 2 s on 0.5, from 3 s on 2; the overhead is 1 s and has no speed.
+  struct row { double at, work, sojourn; };
+  for (const row& t : {row{0, 0, 1}, row{0, 0.5, 1.5}, row{0, 1, 2}, row{0, 1.25, 2.5},
+                       row{1.5, 1, 1.875}, row{2.5, 1, 1.5}, row{9, 4, 3}}) {
+    fleet_plan fleet = fleet_of({slots(3)}, {{2, 0, kind::speed, 0.5}, {3, 0, kind::speed, 2}});
+    fleet.overhead = 1;
+    scripted decides;
+    const result r = world(load_of({{t.at, t.work}}), fleet, decides).run();
+    INFO("from " << t.at << " s, " << t.work << " s of work");
+    CHECK(r.sojourns[0] == Approx(t.sojourn));
+    CHECK(r.waits[0] == Approx(0).margin(1e-9));
+    CHECK(r.busy_seconds == Approx(t.sojourn));
+  }
+}
+
+TEST_CASE("an attempt that fails has had its overhead too") {
+  fleet_plan fleet = fleet_of({slots(1)}, {{0, 0, kind::fails, 0}});
+  fleet.overhead = 0.25;
+  scripted decides;
+  world(load_of({{1, 2}}), fleet, decides).run();
+  CHECK(decides.story() == "jaf");
+  CHECK(decides.heard[2].at == Approx(1.251));
+}
+
 TEST_CASE("a change of speed moves the ends of all that runs there, and of nothing else") {
   const fleet_plan fleet = fleet_of({slots(2), slots(2)}, {{1, 0, kind::speed, 0.1}});
   scripted decides;
