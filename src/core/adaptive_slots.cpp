@@ -6,7 +6,7 @@
 namespace weir::core {
 namespace {
 
-constexpr double recent_weight = 1.0 / 8;
+constexpr double recent_weight = 1.0 / 8, noise_weight = 1.0 / 32;
 constexpr double half_margin = 0.25;          // `beside` is an average
 constexpr std::uint32_t old_samples = 4;      // what was seen before a step weighs as so many
 
@@ -21,16 +21,27 @@ double adaptive_slots::crowding() const noexcept {
   return crowded_.known() && alone_.known() ? crowded_.value() - alone_.value() : 0;
 }
 
+void adaptive_slots::hear(double log_time) noexcept {
+  const double off = log_time - recent_;
+  recent_ += off * recent_weight;
+  noise_ += (off * off - noise_) * noise_weight;
+}
+
+std::uint32_t adaptive_slots::round(std::uint32_t open) const noexcept {
+  const double needed = std::min<double>(round_max, round_noise * noise_);
+  return std::max({round_min, open, static_cast<std::uint32_t>(needed)});
+}
+
 bool adaptive_slots::finished(const slot_sample& s, const adaptive_slots_settings& how,
                               std::uint32_t ceiling, instant now) noexcept {
-  if (s.sized) recent_ += (s.log_time - recent_) * recent_weight;
+  if (s.sized) hear(s.log_time);
   if (s.began < changed_) return false;  // part of it ran under another limit
   const std::uint32_t at = limit(how, ceiling);
   const bool alone = s.beside <= half(how, ceiling) + half_margin;
   const bool crowded = !probing_ && s.beside >= near_limit * at;
   if (s.sized && alone) alone_.add(s.log_time);
   if (s.sized && crowded) crowded_.add(s.log_time);
-  if (!(probing_ ? alone : crowded) || ++finishes_ < std::max(round_min, open(how, ceiling)))
+  if (!(probing_ ? alone : crowded) || ++finishes_ < round(open(how, ceiling)))
     return false;
   finishes_ = 0;
   return probing_ ? end_probe(how, ceiling, now) : decide(how, ceiling, now);
