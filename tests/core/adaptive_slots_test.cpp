@@ -164,7 +164,7 @@ TEST_CASE("in a pool sizes that nobody declares leave the limit to busy answers"
   CHECK(strict.mean_limit() >= 6.5);
   CHECK(strict.mean_limit() <= 9);
   CHECK(strict.used() >= 0.85);
-  CHECK(strict.refused() < 100);
+  CHECK(strict.refused() < 400);  // of 15,000 batches and more
 }
 
 }  // namespace weir::core::test

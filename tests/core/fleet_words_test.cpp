@@ -86,10 +86,13 @@ TEST_CASE("a worker that comes up anew has said nothing yet") {
   b.f.probed(w, true, "", at(0));
   b.f.told(w, slots_of(2), at(0));
   b.f.told(w, wishing(duty::drain), at(0));
-  for (int i = 1; i < 4; ++i) b.f.probed(w, false, "gone", at(i));
-  for (int i = 4; i < 8; ++i) b.f.probed(w, true, "", at(i));
-  CHECK(b.state(w, 8) == worker_state::up);
-  CHECK(b.f.view(w, at(8)).slots_lasting == 8);
+  for (int i = 0; i < 8; ++i) {  // three bad probes, then good ones, each when it is due
+    const instant due = b.f.next_deadline();
+    b.f.expire(due);
+    b.f.probed(w, i >= 3, "", due);
+  }
+  CHECK(b.state(w, 900) == worker_state::up);
+  CHECK(b.f.view(w, at(900)).slots_lasting == 8);
 }
 
 TEST_CASE("a full worker is preferred less, for as long as its report is young") {
