@@ -149,18 +149,18 @@ TEST_CASE("what core is told of a worker's words") {
   };
   for (const row& w : rows) {
     CAPTURE(w.said);
-    outcome o;
-    o.agent = parse_agent(w.said);
-    const core::worker_word word = word_of(o);
+    probe::outcome o;
+    o.agent = probe::parse_agent(w.said);
+    const core::worker_word word = probe::word_of(o);
     CHECK(word.wish == w.wish);
     CHECK(word.slots == w.slots);
     CHECK(word.share == w.share);
   }
-  outcome o;
-  o.agent = parse_agent("drain#disk full");
+  probe::outcome o;
+  o.agent = probe::parse_agent("drain#disk full");
   o.load = 0.5;
-  CHECK(word_of(o).why == "the worker asks for it: disk full");
-  CHECK(word_of(o).load == 0.5);
+  CHECK(probe::word_of(o).why == "the worker asks for it: disk full");
+  CHECK(probe::word_of(o).load == 0.5);
 }
 
 TEST_CASE("every result has a name, and no two the same") {
