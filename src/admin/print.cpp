@@ -157,10 +157,22 @@ std::string hook_lines(const json::value& v) {
   return out.empty() ? out : "\n" + out;
 }
 
-// Slots open by and by after a worker (re)joined: pools.NAME.slow_start.
+// Fewer than declared: for good until something changes, and by pools.NAME.slow_start.
+std::string slots_note(const json::value& w) {
+  const double lasting = number(w, "slots_lasting");
+  if (lasting <= 0 || lasting >= number(w, "slots")) return {};
+  return "uses " + text(w, "slots_lasting") + " of " + text(w, "slots") + " slots";
+}
+
+std::string load_note(const json::value& w) {
+  const double load = number(w, "reported_load");
+  return load > 0 ? fmt::format("reports load {:.0f}%", 100 * load) : "";
+}
+
 std::string slow_start_note(const json::value& w) {
   if (text(w, "state") != "up" && text(w, "state") != "saturated") return {};
-  if (number(w, "slots_open") >= number(w, "slots")) return {};
+  const double lasting = number(w, "slots_lasting");
+  if (number(w, "slots_open") >= (lasting > 0 ? lasting : number(w, "slots"))) return {};
   return "slow start: " + text(w, "slots_open") + " of " + text(w, "slots") + " slots open";
 }
 
@@ -175,7 +187,8 @@ std::vector<std::string> worker_row(const json::value& w) {
           text(w, "url"),
           join({flag(w, "backup", "backup"), flag(w, "managed", "managed"),
                 flag(w, "registered", "lease " + span(w, "lease_seconds")),
-                flag(w, "removing", "leaving"), slow_start_note(w)}),
+                flag(w, "removing", "leaving"), slow_start_note(w), slots_note(w),
+                load_note(w)}),
           text(w, "reason")};
 }
 

@@ -134,6 +134,8 @@ void crew::aim(core::worker_id id, member& m, std::vector<net::socket_address> w
         telemetry::names::attempts,
         {{"pool", t.pool}, {"worker", t.name},
          {"outcome", std::string(core::name(static_cast<core::attempt_end>(i)))}});
+  t.bad_load_reports = s_.metrics.counter(telemetry::names::bad_load_reports,
+                                          {{"pool", t.pool}, {"worker", t.name}});
   m.target = std::make_shared<const proxy::worker_target>(std::move(t));
   s_.front.each_links(name(), [id, to = m.target](proxy::links& l) { l.set_target(id, to); });
 }
@@ -303,7 +305,11 @@ void crew::probed(core::worker_id id, const probe::outcome& o) {
   const auto m = members_.find(id);
   if (m == members_.end()) return;
   // One that was not sent is ordered again, when core has waited for it long enough.
-  if (o.sent()) with([&](core::pool& p, instant now) { p.probed(id, o.good(), o.detail, now); });
+  if (o.sent()) with([&](core::pool& p, instant now) {
+    p.probed(id, o.good(), o.detail, now);
+    p.told(id, probe::word_of(o), now);
+  });
+  if (o.bad_load && m->second.target) m->second.target->bad_load_reports->add(s_.shard);
   s_.metrics.counter(telemetry::names::probes,
                      {{"pool", name()}, {"worker", m->second.settings.settings.name},
                       {"result", std::string(probe::name(o.what))}})

@@ -202,6 +202,8 @@ void crew::collect(telemetry::sink& out) const {
     if (replaced(w, all)) continue;
     telemetry::labels worker{{"pool", name()}, {"worker", w.name}};
     out.gauge(worker_slots, worker, w.slots);
+    out.gauge(worker_slots_open, worker, w.slots_open);
+    out.gauge(worker_reported_load, worker, w.reported_load);
     out.gauge(worker_in_flight, worker, w.in_flight);
     out.gauge(worker_outstanding_cost, worker, w.outstanding_cost);
     out.gauge(worker_rate, worker, w.rate);

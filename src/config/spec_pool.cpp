@@ -102,6 +102,23 @@ const section& ejection_section() {
   return s;
 }
 
+const section& adaptive_slots_section() {
+  using A = core::adaptive_slots_settings;
+  static const section s{
+      "pools.NAME.adaptive_slots",
+      "For workers that do not know how much they can do at once: their open slots follow from how "
+      "much longer batches take when many run, up to `slots`. Absent: all are open.",
+      {
+          leaf<&A::min>("min", count(1, 65536), "Slots of a worker that are open at least."),
+          leaf<&A::tolerance>("tolerance", share(1.05, 10),
+                              "How long a batch may take, against what it takes with half of the "
+                              "slots.",
+                              "Slots close, one cut a round."),
+      },
+      {}};
+  return s;
+}
+
 const section& keepalive_section() {
   using K = decltype(pool::keepalive);
   static const section s{
@@ -384,6 +401,7 @@ std::vector<key> pool_keys() {
       leaf<&pool::settings, &P::slow_start>(
           "slow_start", span(0s, 24h),
           "How long the slots and rate of a worker ramp up after it (re)joined; 0s: at once."),
+      nested<&pool::settings, &P::adaptive_slots>("adaptive_slots", adaptive_slots_section()),
       nested<&pool::keepalive>("keepalive", keepalive_section()),
       same_object("queue", queue_section()), same_object("retry_budget", retry_budget_section()),
       leaf<&pool::settings, &P::abandoned_hold>(

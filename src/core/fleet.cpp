@@ -27,6 +27,7 @@ worker_state combine(const worker_condition& c) noexcept {
 
 fleet::fleet(const pool_settings& settings, effects& out, std::uint64_t seed, instant now)
     : settings_(settings), out_(out), random_(seed), rates_(now), ejection_(settings.ejection) {
+  configure_tuner(now);
   rebuild_pickers(now);
 }
 
@@ -43,6 +44,7 @@ worker_id fleet::add(const worker_settings& settings, instant now, seat place) {
   worker& w = workers_.at(id.index);
   w.counted_backup = settings.backup;
   rates_.join(id.index);
+  if (tuner_) tuner_->join(id.index, now);
   ++staying_;
   tell(event::kind::worker_added, id, w, now);
   if (w.checks.state() == health_state::up) begin_service(w, now);
@@ -63,7 +65,7 @@ void fleet::update(worker_id id, const worker_settings& settings, instant now) {
 void fleet::drain(worker_id id, drain_order by, std::string_view reason, instant now) {
   worker* w = workers_.find(id);
   if (!w) return;
-  (by == drain_order::by_operator ? w->drained_by_operator : w->drained_by_scaling) = true;
+  w->drained(by) = true;
   w->reason = reason;
   sync(id.index, now);
 }
@@ -71,7 +73,7 @@ void fleet::drain(worker_id id, drain_order by, std::string_view reason, instant
 void fleet::undrain(worker_id id, drain_order by, instant now) {
   worker* w = workers_.find(id);
   if (!w) return;
-  (by == drain_order::by_operator ? w->drained_by_operator : w->drained_by_scaling) = false;
+  w->drained(by) = false;
   if (!w->draining()) w->reason.clear();
   if (by == drain_order::by_operator) w->resting = false;   // whoever says so knows better
   sync(id.index, now);
@@ -107,6 +109,7 @@ std::optional<worker_id> fleet::find(std::string_view name) const {
 
 void fleet::reconfigured(bool new_policy, instant now) {
   ejection_.configure(settings_.ejection);
+  configure_tuner(now);
   for (std::uint32_t i = 0; i < workers_.extent(); ++i) {
     if (!workers_.taken(i)) continue;
     worker& w = workers_.at(i);
@@ -129,7 +132,8 @@ void fleet::sync(std::uint32_t index, instant now) {
   worker& w = workers_.at(index);
   sync_membership(index, w, now);
   sync_state(index, w, now);
-  sync_slots(w, now);
+  sync_slots(index, w, now);
+  sync_favour(w, now);
   sync_timer(index, w, now);
   offer(index, w, now);
 }
@@ -167,12 +171,20 @@ void fleet::count_serving(worker& w, bool serving) noexcept {
   serving ? ++serving_[w.counted_backup] : --serving_[w.counted_backup];
 }
 
-void fleet::sync_slots(worker& w, instant now) noexcept {
+void fleet::sync_slots(std::uint32_t index, worker& w, instant now) noexcept {
   const duration age = now - w.ramp_began;
   if (w.ramping && age >= settings_.slow_start) w.ramping = false;
-  w.slots_open =
-      w.ramping ? open_slots(w.settings.slots, age, settings_.slow_start) : w.settings.slots;
+  const std::uint32_t declared = w.settings.slots, most = slots_most(w);
+  w.slots_lasting = tuner_ ? tuner_->limit(index, most) : most;
+  w.slots_open = tuner_ ? tuner_->open(index, most) : most;
+  if (w.ramping)
+    w.slots_open = std::min(w.slots_open, open_slots(declared, age, settings_.slow_start));
   count_speed(w);
+}
+
+void fleet::sync_favour(worker& w, instant now) noexcept {
+  const double reported = reported_share(w.load, now - w.load_at);
+  w.favour = std::max(w.settings.weight * w.share_asked, weight_min) * reported;
 }
 
 double fleet::speed() const noexcept {
@@ -186,6 +198,8 @@ void fleet::sync_timer(std::uint32_t index, const worker& w, instant now) {
     const duration step = next_slot_age(w.settings.slots, now - w.ramp_began, settings_.slow_start);
     due = std::min(due, base::after(w.ramp_began, step));
   }
+  if (w.load > load_free && now - w.load_at < load_forgotten)
+    due = std::min(due, base::after(now, load_step));
   due == base::never ? timers_.erase(index) : timers_.set(index, due);
 }
 
@@ -215,7 +229,10 @@ void fleet::probed(worker_id id, bool good, std::string_view detail, instant now
 }
 
 void fleet::health_became(std::uint32_t index, worker& w, health::change change, instant now) {
-  if (change == health::change::came_up) begin_service(w, now);
+  if (change == health::change::came_up) {
+    forget_word(w);
+    begin_service(w, now);
+  }
   const bool news =
       change != health::change::none && ejection_.health_changed(index, w.checks.state(), now);
   sync(index, now);

@@ -23,13 +23,14 @@
 #include "core/indexed_heap.hpp"
 #include "core/picker.hpp"
 #include "core/rates.hpp"
+#include "core/slot_tuner.hpp"
 #include "core/types.hpp"
 #include "core/views.hpp"
 
 namespace weir::core {
 
 // Who ordered a drain: each is taken back on its own.
-enum class drain_order : std::uint8_t { by_operator, by_scaling };
+enum class drain_order : std::uint8_t { by_operator, by_scaling, by_worker };
 
 // What a worker's state follows from, the strongest first.
 struct worker_condition {
@@ -52,6 +53,12 @@ struct worker {
   double relative = 1;       // that x overdue
   double offered_rate = 1;   // as the picker knows it
   double speed_counted = 0;  // what of it is in fleet's sum
+  double favour = 1;         // weight x what it asked for x what it reported
+  double share_asked = 1;    // of its weight, by its own word
+  double load = 0;           // it reported, at load_at; 0: nothing
+  instant load_at{};
+  std::uint32_t slots_asked = 0;     // by its own word, 0: none
+  std::uint32_t slots_lasting = 0;   // declared, asked for and adapted: open but for passing causes
   std::uint32_t slots_open = 0;
   std::uint32_t refusals = 0;  // connections refused in a row
   instant ramp_began{};        // slow start, while `ramping`
@@ -62,7 +69,8 @@ struct worker {
   instant full_since{}, freed_at{};  // its open slots were all taken; one of them became free
   worker_state shown = worker_state::checking;  // last told of; never saturated
   bool ramping = false, resting = false;
-  bool drained_by_operator = false, drained_by_scaling = false, removing = false;
+  bool drained_by_operator = false, drained_by_scaling = false, drained_by_worker = false;
+  bool removing = false;
   bool entered = false;  // ejection counts it
   bool serving = false;  // up, and not draining
   bool joined_once = false;
@@ -71,7 +79,13 @@ struct worker {
   std::string reason;
   std::uint64_t attempts = 0, successes = 0, failures = 0;
 
-  bool draining() const noexcept { return drained_by_operator || drained_by_scaling || removing; }
+  bool draining() const noexcept {
+    return drained_by_operator || drained_by_scaling || drained_by_worker || removing;
+  }
+  bool& drained(drain_order by) noexcept {
+    if (by == drain_order::by_worker) return drained_by_worker;
+    return by == drain_order::by_operator ? drained_by_operator : drained_by_scaling;
+  }
 };
 
 class fleet {
@@ -87,6 +101,11 @@ class fleet {
   void undrain(worker_id id, drain_order by, instant now);
   void remove(worker_id id, std::string_view reason, instant now);
   void probed(worker_id id, bool good, std::string_view detail, instant now);
+  // Its own word: kept until it says otherwise, or comes up anew (it may be another process).
+  void told(worker_id id, const worker_word& word, instant now);
+  void reported(worker_id id, double load, instant now);
+  // A busy answer to an attempt that began then.
+  void busy(worker_id id, instant began, instant now);
   // It gets nothing for that long.
   void rest(worker_id id, duration d, instant now);
   // It refused a connection: rests, longer each time in a row, and is probed at once.
@@ -133,6 +152,9 @@ class fleet {
   void release(worker_id id, batch_id batch, instant now);
   // It succeeded: learns the worker's rate; log of the seconds that it would have taken at rate 1.
   double learn(attempt_id id, instant now);
+  // With adaptive slots, before end().
+  bool tunes() const noexcept { return tuner_ != nullptr; }
+  void tune(attempt_id id, std::uint32_t route, const cost_estimate& cost, instant now);
 
   // --- time --------------------------------------------------------------------------------------
   instant next_deadline() const noexcept;
@@ -144,7 +166,7 @@ class fleet {
   worker_view view(worker_id id, instant now) const;
   double rate(const worker& w, instant now) const noexcept {
     const double share = w.ramping ? probation_share(now - w.ramp_began, settings_.slow_start) : 1;
-    return std::max(w.settings.weight, weight_min) * w.relative * share;
+    return w.favour * w.relative * share;
   }
   double finish_seconds(const worker& w, instant now) const noexcept {
     return attempts_.finish_seconds(w.running, now);
@@ -186,7 +208,13 @@ class fleet {
   void sync(std::uint32_t index, instant now);
   void sync_membership(std::uint32_t index, worker& w, instant now);
   void sync_state(std::uint32_t index, worker& w, instant now);
-  void sync_slots(worker& w, instant now) noexcept;
+  void sync_slots(std::uint32_t index, worker& w, instant now) noexcept;
+  void sync_favour(worker& w, instant now) noexcept;
+  void forget_word(worker& w) noexcept;
+  void configure_tuner(instant now);
+  static std::uint32_t slots_most(const worker& w) noexcept {
+    return w.slots_asked > 0 ? std::min(w.slots_asked, w.settings.slots) : w.settings.slots;
+  }
   void sync_timer(std::uint32_t index, const worker& w, instant now);
   // Keeps the picker of its tier in the know.
   void offer(std::uint32_t index, worker& w, instant now) {
@@ -225,6 +253,7 @@ class fleet {
   attempts attempts_;
   rates rates_;
   ejection ejection_;
+  std::unique_ptr<slot_tuner> tuner_;               // while the settings ask for it
   std::array<std::unique_ptr<picker>, 2> pickers_;  // primary, backup
   std::array<std::uint32_t, 2> serving_{};          // by tier
   indexed_heap<instant> timers_;                    // by worker

@@ -72,6 +72,7 @@ attempt_id fleet::start(worker_id id, batch_id batch, const cost_estimate& cost,
       w.running,
       {id, batch, now, cost.seconds, cost.log_seconds, seconds_now / w.relative, w.relative, false,
        false, cost.has_units, {}, {}});
+  if (tuner_) tuner_->began(id.index, a.index, w.running.size - 1, now);
   ++w.attempts;
   ++in_flight_;
   // A slot that is filled as it frees leaves the worker saturated.
@@ -86,6 +87,7 @@ void fleet::end(attempt_id id, instant now) {
   worker& w = workers_.at(on);
   if (at(id).abandoned) holds_.erase(id.index);
   if (w.running.size >= w.slots_open) w.freed_at = now;
+  if (tuner_) tuner_->ended(on, w.running.size, now);
   attempts_.close(w.running, id);
   --in_flight_;
   refresh_rate(on, w, now);
@@ -205,6 +207,8 @@ worker_view fleet::view(worker_id id, instant now) const {
   v.seconds_in_state = base::to_seconds(now - since);
   v.managed = w.settings.managed, v.backup = w.settings.backup, v.removing = w.removing;
   v.resting = w.resting;
+  v.slots_lasting = w.slots_lasting;
+  v.reported_load = now - w.load_at < load_forgotten ? w.load : 0;
   return v;
 }
 

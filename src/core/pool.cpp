@@ -64,6 +64,8 @@ verdict pool::finish(batch_id id, const attempt_report& report, instant now) {
   batch* b = s.batches.find(id);
   WEIR_CHECK(b != nullptr && b->stage == batch_stage::running);
   s.finishing = id;
+  if (report.reported_load > 0)
+    s.fleet.reported(s.fleet.at(b->running).worker, report.reported_load, now);
   verdict v;
   if (report.end == attempt_end::succeeded)
     s.succeed(id, *b, report, now);  // it is done, and gone
@@ -128,6 +130,7 @@ bool pool::undrain(worker_id id, instant now) {
   if (s.scaling && !s.scaling->undrain(id)) return false;
   s.fleet.undrain(id, drain_order::by_operator, now);
   s.fleet.undrain(id, drain_order::by_scaling, now);
+  s.fleet.undrain(id, drain_order::by_worker, now);
   s.settle(now);
   return true;
 }
@@ -139,6 +142,11 @@ void pool::remove_worker(worker_id worker, std::string_view reason, instant now)
 
 void pool::probed(worker_id worker, bool good, std::string_view detail, instant now) {
   s_->fleet.probed(worker, good, detail, now);
+  s_->settle(now);
+}
+
+void pool::told(worker_id worker, const worker_word& word, instant now) {
+  s_->fleet.told(worker, word, now);
   s_->settle(now);
 }
 

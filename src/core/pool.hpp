@@ -75,6 +75,8 @@ class pool {
   // Drains, and is gone (event worker_removed) when its last attempt ended.
   void remove_worker(worker_id worker, std::string_view reason, instant now);
   void probed(worker_id worker, bool good, std::string_view detail, instant now);
+  // What it said of itself in the reply to a probe, after probed().
+  void told(worker_id worker, const worker_word& word, instant now);
   std::optional<worker_id> find_worker(std::string_view name) const;
 
   // --- the pool itself -----------------------------------------------------------------------

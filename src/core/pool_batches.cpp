@@ -279,6 +279,7 @@ verdict pool::state::conclude(batch_id id, batch& b, const attempt_report& repor
   const worker_id on = fleet.at(b.running).worker;
   const instant began = fleet.at(b.running).started;
   judge(on, report, now);
+  if (report.end == attempt_end::busy) fleet.busy(on, began, now);
   const fault whose = blame(id, b, report, on, began, now);
   if (!not_executed(report.end)) spend_attempt(b, now);
   if (is_durable(b)) {

@@ -76,7 +76,7 @@ void pool::state::gather(scale_facts& facts, instant now) {
     s.managed = w.settings.managed;
     s.ready = w.serving;
     s.empty = w.running.size == 0;
-    s.slots = w.settings.slots;
+    s.slots = w.slots_lasting;
     s.finish_seconds = fleet.finish_seconds(w, now);
     facts.busy_slots += w.running.size;
     scale_workers.push_back(s);

@@ -105,6 +105,7 @@ struct pool::state {
   void judge(worker_id on, const attempt_report& report, instant now);
   void learn(const batch& b, instant now) {
     costs.learn(b.route, b.cost, fleet.learn(b.running, now));
+    if (fleet.tunes()) fleet.tune(b.running, b.route, b.cost, now);
     if (drained.measures()) drained.finished(costs.seconds_now(b.route, b.cost), now);
   }
   retry_way way_on(const batch& b, const attempt_report& report) const noexcept;

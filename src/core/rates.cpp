@@ -21,6 +21,12 @@ double overdue_factor(double elapsed_seconds, double expected_seconds) noexcept 
   return std::min(1.0, overdue_factor_limit * expected_seconds / elapsed_seconds);
 }
 
+double reported_share(double load, duration age) noexcept {
+  if (load <= load_free || age >= load_forgotten) return 1;
+  const double over = std::min(1.0, (load - load_free) / (1 - load_free));
+  return 1 - (1 - load_full_share) * over * std::exp(-base::to_seconds(age) / load_fade_seconds);
+}
+
 double probation_share(duration age, duration slow_start) noexcept {
   if (slow_start <= duration::zero()) return 1;
   return probation_start + (1 - probation_start) * bounded_age(age, slow_start);

@@ -25,6 +25,19 @@ inline constexpr double stuck_overdue = 0.25;  // an overdue factor: 16 x expect
 inline constexpr double probation_start = 0.3;
 inline constexpr double log_ratio_max = 12;  // one absurd sample must not outweigh many good ones
 
+// What a worker says of its own load (ORCA) lowers its share of the choice, not what is learned:
+// nothing up to `free`, where servers still answer at once (queueing: waits grow as u / (1 - u));
+// down to a quarter when full, so that it still takes work when all are; and believed for about as
+// long as a batch or two, with the weight exp(-age / fade).
+inline constexpr double load_free = 0.8;
+inline constexpr double load_full_share = 0.25;
+inline constexpr double load_fade_seconds = 10;
+inline constexpr duration load_forgotten = std::chrono::seconds(60);  // exp(-6): nothing is left
+inline constexpr duration load_step = std::chrono::seconds(1);        // between looks at its age
+
+// 1 for no report (load 0) or a forgotten one.
+double reported_share(double load, duration age) noexcept;
+
 // (sum + 8 m_pool) / (n + 8): a worker seen seldom is taken for an average one.
 inline double shrunk_mean(double decayed_sum, double decayed_count, double pool_mean) noexcept {
   return (decayed_sum + rate_shrinkage * pool_mean) / (decayed_count + rate_shrinkage);

@@ -61,6 +61,11 @@ struct ejection_settings {
   double outage_share = 0.5;               // this share of workers failing at once: a shared outage
 };
 
+struct adaptive_slots_settings {   // of workers that do not know how much they can do at once
+  std::uint32_t min = 1;           // open slots of a worker, at least
+  double tolerance = 1.5;          // a batch may take so many times what it takes at half the slots
+};
+
 struct retry_settings {            // a route's
   std::uint32_t attempts = 3;      // in all, the first one included
   bool unsafe = false;             // retry any method, key or not
@@ -102,6 +107,7 @@ struct pool_settings {
   retry_budget_settings retry_budget;
   durable_settings durable;
   std::optional<autoscale_settings> autoscale;
+  std::optional<adaptive_slots_settings> adaptive_slots;  // none: all of a worker's are open
   duration slow_start = 60s;       // 0: off
   duration abandoned_hold = 30s;   // an abandoned attempt's slot counts as taken at most this long
   duration busy_rest_min = 100ms;  // a busy worker gets nothing for its Retry-After, at least this

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -112,6 +113,7 @@ struct attempt_report {
   bool has_response = false;    // a worker's answer is there to be relayed: a batch that is not
                                 // tried again is then `done`, else `failed`
   bool nothing_sent = false;    // no byte of the request left: safe to repeat whatever may_retry
+  double reported_load = 0;     // the worker's own word, 1: it can do no more; 0: it said nothing
 };
 
 // What becomes of a batch whose attempt ended.
@@ -144,6 +146,19 @@ enum class worker_state : std::uint8_t {
 std::string_view name(worker_state) noexcept;
 std::string_view name(refusal) noexcept;
 std::string_view name(attempt_end) noexcept;
+
+// What a worker said of itself in the reply to a probe; what is not said stays as it was.
+struct worker_word {
+  enum class duty : std::uint8_t { unsaid, ready, drain };
+  duty wish = duty::unsaid;
+  std::string why{};                    // of a drain
+  std::optional<std::uint32_t> slots{}; // it wants to have at most; 0: as many as declared
+  std::optional<double> share{};        // of its weight
+  double load = 0;                      // as attempt_report's reported_load
+  bool says_anything() const noexcept {
+    return wish != duty::unsaid || slots || share || load > 0;
+  }
+};
 
 // Something an operator would want to know; for the log and GET /v1/events.
 struct event {

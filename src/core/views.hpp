@@ -30,10 +30,12 @@ struct worker_view {
   worker_state state{};
   std::string reason;            // of the state: last probe's detail, ejection, who drained it
   std::uint32_t slots = 0;
-  std::uint32_t slots_open = 0;  // after slow start
+  std::uint32_t slots_open = 0;  // of slots_lasting, after slow start
+  std::uint32_t slots_lasting = 0;  // that it asked for, or that adaptive_slots found it can use
   std::uint32_t in_flight = 0;   // abandoned ones included
   double outstanding_cost = 0;
   double rate = 1;
+  double reported_load = 0;      // by its own word, in the last minute; 0: none
   double weight = 1;
   std::uint32_t consecutive_failures = 0;
   std::uint32_t ejections = 0;

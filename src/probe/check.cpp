@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "http/head.hpp"
+#include "http/load_report.hpp"
 
 namespace weir::probe {
 namespace {
@@ -50,10 +51,32 @@ bool answered(const net::fetch_result& answer) {
   return answer.failure == fetch_failure::none || answer.failure == fetch_failure::too_large;
 }
 
+void hear_load(outcome& found, const net::fetch_result& answer) {
+  for (const auto& [field, value] : answer.fields) {
+    if (!http::iequals(field, "endpoint-load-metrics")) continue;
+    const http::load_report said = http::parse_load_report(value);
+    found.load = said.utilization;
+    found.bad_load = said.bad;
+    return;
+  }
+}
+
+std::string described(std::string_view what, const agent_report& said) {
+  return std::string(what) + (said.description.empty() ? "" : ": " + said.description);
+}
+
 outcome judge_status(const target& t, const net::fetch_result& answer) {
   const std::string said = "GET " + t.path + ": " + std::to_string(answer.status);
-  if (good_status(t, answer.status)) return {result::good, said, agent_of(answer)};
-  return {result::bad_status, said + ", expected " + expected(t), agent_of(answer)};
+  outcome found{result::good, said, agent_of(answer)};
+  hear_load(found, answer);
+  if (!good_status(t, answer.status)) {
+    found.what = result::bad_status;
+    found.detail += ", expected " + expected(t);
+  } else if (found.agent.state == agent_report::health::down) {
+    found.what = result::said_down;
+    found.detail += described(", but the worker says that it is down", found.agent);
+  }
+  return found;
 }
 
 }  // namespace
@@ -64,6 +87,8 @@ std::string_view name(result r) noexcept {
       return "good";
     case result::bad_status:
       return "bad_status";
+    case result::said_down:
+      return "said_down";
     case result::connect:
       return "connect";
     case result::tls:
@@ -76,6 +101,20 @@ std::string_view name(result r) noexcept {
       return "not_sent";
   }
   return "";
+}
+
+core::worker_word word_of(const outcome& o) {
+  using duty = agent_report::duty;
+  core::worker_word w;
+  if (o.agent.wish == duty::ready) w.wish = core::worker_word::duty::ready;
+  if (o.agent.wish == duty::drain || o.agent.wish == duty::maintain) {
+    w.wish = core::worker_word::duty::drain;
+    w.why = described("the worker asks for it", o.agent);
+  }
+  w.slots = o.agent.maxconn;
+  if (o.agent.percent) w.share = *o.agent.percent / 100.0;
+  w.load = o.load;
+  return w;
 }
 
 net::fetch_request make_request(const target& t) {

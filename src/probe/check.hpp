@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/time.hpp"
-#include "core/settings.hpp"
+#include "core/types.hpp"
 #include "net/fetch.hpp"
 #include "probe/agent.hpp"
 
@@ -26,19 +26,26 @@ struct target {
 };
 
 // The values of weir_probes_total's label `result`.
-enum class result : std::uint8_t { good, bad_status, connect, tls, timed_out, broken, not_sent };
+enum class result : std::uint8_t {
+  good, bad_status, said_down, connect, tls, timed_out, broken, not_sent,
+};
 std::string_view name(result) noexcept;
 
 struct outcome {
   result what = result::good;
   std::string detail;  // "GET /healthz: 503, expected 200-399" or why there was no answer
   agent_report agent;  // of an HTTP probe's reply, whatever its status
+  double load = 0;     // likewise, as core::attempt_report has it
+  bool bad_load = false;
   bool good() const noexcept { return what == result::good; }
   // weir had nothing left to probe with: the worker is neither good nor bad for it.
   bool sent() const noexcept { return what != result::not_sent; }
 };
 
 net::fetch_request make_request(const target& t);
+
+// What core is to know of the worker's own word; `down` is a failed probe instead.
+core::worker_word word_of(const outcome& o);
 
 // `answer` must not be a cancelled one.
 outcome judge(const target& t, const net::fetch_result& answer);

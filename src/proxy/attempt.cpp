@@ -445,6 +445,7 @@ core::attempt_report attempt::report_of(attempt_end end) {
   r.may_retry = x_.may_repeat(end) && retryable_stop();
   r.retry_after = end == attempt_end::busy ? worker_retry_after() : base::duration{};
   r.has_response = head_.status >= 200;
+  if (r.has_response) r.reported_load = reported_load();
   x_.cell.now = verdict_cell::state::waiting;
   x_.cell.settled.reset();
   return r;

@@ -70,6 +70,7 @@ class attempt {
   bool retryable_stop() const noexcept;
   base::duration worker_retry_after() const;
   void learn_idle_life();
+  double reported_load() const noexcept;
   bool answer_at_hand() const noexcept;
   void give_link_back();
   void part_with_link();

@@ -29,6 +29,7 @@ struct worker_target {
   base::duration idle_max = std::chrono::seconds(1);
   std::uint32_t idle_connections_max = 256;
   std::array<std::shared_ptr<telemetry::counter>, 8> attempts;   // by core::attempt_end
+  std::shared_ptr<telemetry::counter> bad_load_reports;
 };
 using target_ptr = std::shared_ptr<const worker_target>;
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "http/load_report.hpp"
 #include "http/problem.hpp"
 #include "http/structured.hpp"
 #include "proxy/attempt.hpp"
@@ -271,6 +272,16 @@ base::duration attempt::worker_retry_after() const {
   const http::field* f = head_.find(http::field_name::retry_after);
   if (!f) return {};
   return http::parse_retry_after(f->value, x_.in.wall_ms()).value_or(base::duration{});
+}
+
+// The worker's own word on its load, for the choice of the next one.
+double attempt::reported_load() const noexcept {
+  const http::field* f = head_.find(http::field_name::endpoint_load_metrics);
+  if (!f) return 0;
+  const http::load_report said = http::parse_load_report(f->value);
+  if (said.bad && target_ && target_->bad_load_reports)
+    target_->bad_load_reports->add(x_.in.shard);
+  return said.utilization;
 }
 
 // A worker that says how long it keeps a connection is taken at its word, with room for the race.

@@ -31,6 +31,12 @@ inline constexpr metric_name worker_state{  // pool, worker, state
     "weir_worker_state", "1 for the state that a worker is in, 0 for the others."};
 inline constexpr metric_name worker_slots{  // pool, worker
     "weir_worker_slots", "Slots of a worker."};
+inline constexpr metric_name worker_slots_open{  // pool, worker
+    "weir_worker_slots_open", "Slots of a worker that may be filled now."};
+inline constexpr metric_name worker_reported_load{  // pool, worker
+    "weir_worker_reported_load", "Utilization that a worker reported in the last minute; 0: none."};
+inline constexpr metric_name bad_load_reports{  // pool, worker
+    "weir_bad_load_reports_total", "Reports of a worker's load that made no sense."};
 inline constexpr metric_name worker_in_flight{  // pool, worker
     "weir_worker_in_flight", "Attempts that run on a worker, abandoned ones included."};
 inline constexpr metric_name worker_outstanding_cost{  // pool, worker

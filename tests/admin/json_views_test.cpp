@@ -106,14 +106,16 @@ TEST_CASE("a worker's view has these members") {
   worker_status w;
   w.view.name = "w1", w.view.state = core::worker_state::ejected, w.view.reason = "5 failures";
   w.view.seconds_in_state = 1.5, w.view.slots = 2, w.view.slots_open = 3, w.view.in_flight = 4;
+  w.view.slots_lasting = 3, w.view.reported_load = 0.5;
   w.view.outstanding_cost = 5, w.view.rate = 0.75, w.view.weight = 2;
   w.view.consecutive_failures = 6, w.view.ejections = 7, w.view.attempts = 8;
   w.view.successes = 9, w.view.failures = 10, w.view.managed = true, w.view.removing = true;
   w.url = "http://10.0.0.9:9001", w.registered = true, w.lease_seconds = 11.5;
   CHECK(to_text(to_json(w, "loaders")) ==
         R"({"pool":"loaders","id":"w1","url":"http://10.0.0.9:9001","state":"ejected",)"
-        R"("reason":"5 failures","seconds_in_state":1.5,"slots":2,"slots_open":3,"in_flight":4,)"
-        R"("outstanding_cost":5,"rate":0.75,"weight":2,"consecutive_failures":6,"ejections":7,)"
+        R"("reason":"5 failures","seconds_in_state":1.5,"slots":2,"slots_open":3,)"
+        R"("slots_lasting":3,"in_flight":4,"outstanding_cost":5,"rate":0.75,"reported_load":0.5,"weight":2,)"
+        R"("consecutive_failures":6,"ejections":7,)"
         R"("attempts":8,"successes":9,"failures":10,"managed":true,"backup":false,)"
         R"("removing":true,"registered":true,"lease_seconds":11.5})"
         "\n");

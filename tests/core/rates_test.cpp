@@ -15,6 +15,19 @@ instant at(double seconds) {
 
 }  // namespace
 
+TEST_CASE("a report lowers the share from 0.8 on, to a quarter, and fades") {
+  struct row {
+    double load, age, expected;
+  };
+  const row rows[] = {{0, 0, 1},     {0.5, 0, 1},   {0.8, 0, 1},     {0.9, 0, 0.625},
+                      {1, 0, 0.25},  {9, 0, 0.25},  {1, 10, 1 - 0.75 * std::exp(-1)},
+                      {1, 60, 1},    {1, 1e6, 1},   {0.9, 20, 1 - 0.375 * std::exp(-2)}};
+  for (const row& r : rows) {
+    CAPTURE(r.load, r.age);
+    CHECK(reported_share(r.load, base::from_seconds(r.age)) == Approx(r.expected));
+  }
+}
+
 TEST_CASE("shrinkage: eight pseudo-samples hold a worker to the pool's mean") {
   struct row {
     double sum, count, pool, expected;

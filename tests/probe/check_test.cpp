@@ -113,11 +113,61 @@ TEST_CASE("agent words come along from good and bad replies, several lines as on
   }
 }
 
+TEST_CASE("a worker that says that it is down failed its probe") {
+  fetch_result r = answer(200);
+  r.fields = {{"Weir-Agent", "down#disk full"}};
+  CHECK(judge({}, r).what == result::said_down);
+  CHECK(judge({}, r).detail == "GET /healthz: 200, but the worker says that it is down: disk full");
+  r.fields = {{"Weir-Agent", "down up"}};
+  CHECK(judge({}, r).good());
+}
+
+TEST_CASE("a reply's load report comes along, and what is none is counted") {
+  fetch_result r = answer(200);
+  r.fields = {{"Endpoint-Load-Metrics", "TEXT cpu_utilization=0.9"}};
+  CHECK(judge({}, r).load == Approx(0.9));
+  CHECK_FALSE(judge({}, r).bad_load);
+  r.fields = {{"endpoint-load-metrics", "TEXT cpu_utilization=nan"}};
+  CHECK(judge({}, r).load == 0);
+  CHECK(judge({}, r).bad_load);
+}
+
+TEST_CASE("what core is told of a worker's words") {
+  using duty = core::worker_word::duty;
+  struct row {
+    std::string_view said;
+    duty wish;
+    std::optional<std::uint32_t> slots;
+    std::optional<double> share;
+  };
+  const row rows[] = {
+      {"", duty::unsaid, {}, {}},           {"up", duty::unsaid, {}, {}},
+      {"ready", duty::ready, {}, {}},       {"drain", duty::drain, {}, {}},
+      {"maint", duty::drain, {}, {}},       {"maxconn:8 drain", duty::drain, 8, {}},
+      {"maxconn:0", duty::unsaid, 0, {}},   {"75%", duty::unsaid, {}, 0.75},
+      {"ready 0%", duty::ready, {}, 0.0},
+  };
+  for (const row& w : rows) {
+    CAPTURE(w.said);
+    probe::outcome o;
+    o.agent = probe::parse_agent(w.said);
+    const core::worker_word word = probe::word_of(o);
+    CHECK(word.wish == w.wish);
+    CHECK(word.slots == w.slots);
+    CHECK(word.share == w.share);
+  }
+  probe::outcome o;
+  o.agent = probe::parse_agent("drain#disk full");
+  o.load = 0.5;
+  CHECK(probe::word_of(o).why == "the worker asks for it: disk full");
+  CHECK(probe::word_of(o).load == 0.5);
+}
+
 TEST_CASE("every result has a name, and no two the same") {
   const std::vector<std::string_view> names{name(result::good),      name(result::bad_status),
-                                            name(result::connect),   name(result::tls),
-                                            name(result::timed_out), name(result::broken),
-                                            name(result::not_sent)};
-  CHECK(names == std::vector<std::string_view>{"good", "bad_status", "connect", "tls", "timed_out",
-                                               "broken", "not_sent"});
+                                            name(result::said_down), name(result::connect),
+                                            name(result::tls),       name(result::timed_out),
+                                            name(result::broken),    name(result::not_sent)};
+  CHECK(names == std::vector<std::string_view>{"good", "bad_status", "said_down", "connect", "tls",
+                                               "timed_out", "broken", "not_sent"});
 }
