@@ -35,7 +35,7 @@ class adaptive_slots {
   // be, a third of the default tolerance, two times out of three.
   static constexpr double round_noise = 60;
   static constexpr std::uint32_t evidence_min = 4;   // sized ones among them, to compare times
-  static constexpr double cut_slow = 0.9;            // of the limit stays: Envoy's, Netflix' default
+  static constexpr double cut_slow = 0.9;            // of the limit stays: Envoy's default
   static constexpr double cut_first = 0.5;           // while doubling: that was fine
   static constexpr double cut_busy = 0.7;            // CUBIC's (RFC 9438 section 4.6)
   static constexpr double near_limit = 0.85;         // so much of the limit ran beside it

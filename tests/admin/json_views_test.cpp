@@ -114,7 +114,8 @@ TEST_CASE("a worker's view has these members") {
   CHECK(to_text(to_json(w, "loaders")) ==
         R"({"pool":"loaders","id":"w1","url":"http://10.0.0.9:9001","state":"ejected",)"
         R"("reason":"5 failures","seconds_in_state":1.5,"slots":2,"slots_open":3,)"
-        R"("slots_lasting":3,"in_flight":4,"outstanding_cost":5,"rate":0.75,"reported_load":0.5,"weight":2,)"
+        R"("slots_lasting":3,"in_flight":4,"outstanding_cost":5,"rate":0.75,)"
+        R"("reported_load":0.5,"weight":2,)"
         R"("consecutive_failures":6,"ejections":7,)"
         R"("attempts":8,"successes":9,"failures":10,"managed":true,"backup":false,)"
         R"("removing":true,"registered":true,"lease_seconds":11.5})"

@@ -10,7 +10,7 @@ using weir::config::test::check_mistakes;
 using weir::config::test::parts;
 using weir::config::test::world;
 
-TEST_CASE("mistakes in pools, workers, checks, queues and scaling") {
+TEST_CASE("mistakes in pools, workers, checks and queues") {
   check_mistakes(
       &parts::pools,
       {
@@ -153,6 +153,13 @@ TEST_CASE("mistakes in pools, workers, checks, queues and scaling") {
            {"4:38: pools.loaders.tls.private_key: needs certificate, expected it beside this"}},
           {"pools: {loaders: {tls: {verify: no}}}",
            {"4:33: pools.loaders.tls.verify: `no`, expected true or false, did you mean false"}},
+      });
+}
+
+TEST_CASE("mistakes in scaling and its hooks") {
+  check_mistakes(
+      &parts::pools,
+      {
           {"pools: {loaders: {autoscale: {min: 2}}}",
            {"4:36: pools.loaders.autoscale.min: 2 is more than max (1, the default), expected at "
             "most that"}},
