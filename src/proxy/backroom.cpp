@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/affinity.hpp"
 #include "proxy/tenants.hpp"
 #include "store/batch_ids.hpp"
 
@@ -87,7 +88,8 @@ core::batch_facts backroom::facts_of(const store::batch& b, const route_plan& r,
   core::batch_facts f;
   f.route = r.core_route;
   f.tenant = b.tenant;
-  f.tenant_hash = f.affinity = tenant_hash(b.tenant, tenant_seed_);
+  f.tenant_hash = tenant_hash(b.tenant, tenant_seed_);
+  f.affinity = affinity_of(r.settings.affinity, b, f.tenant_hash, tenant_seed_);
   f.units = b.cost;
   f.urgency = b.urgency;
   f.retry = {.attempts = r.settings.async_retry.attempts,

@@ -13,6 +13,7 @@ struct intake {
   fault bad = fault::none;           // why it is refused, with `detail` for the client
   std::string detail;
   std::uint64_t tenant_hash = 0;
+  std::uint64_t affinity = 0;        // see affinity.hpp
   double units = 0;
   std::uint8_t urgency = 3;
   instant deadline = base::never;
