@@ -100,6 +100,14 @@ struct cost_source {
   bool operator==(const cost_source&) const = default;
 };
 
+// What makes batches go to the same worker of a pool with `balance: hash`.
+enum class affinity_kind : std::uint8_t { tenant, header, path };
+struct affinity_source {
+  affinity_kind kind = affinity_kind::tenant;
+  std::string header;
+  bool operator==(const affinity_source&) const = default;
+};
+
 enum class gone_action : std::uint8_t { cancel, finish };
 enum class half_close_action : std::uint8_t { abort, wait };
 // What a request gets whose key belongs to one that runs.
@@ -129,6 +137,7 @@ struct route {
   std::string pool;
   std::string tenant_header;  // empty: one anonymous tenant
   cost_source cost;
+  affinity_source affinity;
   struct {
     duration queue = 5min, connect = 3s, progress = 60s, response = 1h, total = 2h;
     bool operator==(const auto& o) const {

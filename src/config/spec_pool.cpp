@@ -396,6 +396,10 @@ std::vector<key> pool_keys() {
           "balance",
           choice({"least_loaded", "power_of_two", "round_robin", "random", "hash", "first"}),
           "Which free worker takes a batch; least_loaded goes by cost and learned rate."),
+      leaf<&pool::settings, &P::hash_balance_factor>(
+          "hash_balance_factor", share(1, 10),
+          "With `balance: hash`: times its slots' share of all that runs, a worker takes no more.",
+          "The next worker on the ring takes the batch."),
       workers_key("workers", false), workers_key("backup_workers", true),
       same_object("health_check", health_section()), same_object("ejection", ejection_section()),
       leaf<&pool::settings, &P::slow_start>(

@@ -87,6 +87,45 @@ const section& cost_section() {
   return s;
 }
 
+key affinity_header_key() {
+  using A = affinity_source;
+  auto k = leaf<&A::header>("header", of(kind::field_name),
+                            "Header field such as the table's name; the tenant where it is "
+                            "absent.");
+  k.store = [](void* o, value v) {
+    *static_cast<A*>(o) = {affinity_kind::header, std::get<std::string>(std::move(v))};
+  };
+  k.given = [](const void* o) { return static_cast<const A*>(o)->kind == affinity_kind::header; };
+  return k;
+}
+
+key affinity_path_key() {
+  using A = affinity_source;
+  key k;
+  k.name = "path";
+  k.type = boolean();
+  k.doc = "true: the request's path, without its query.";
+  k.fallback = false;
+  k.store = [](void* o, value v) {
+    if (std::get<bool>(v)) static_cast<A*>(o)->kind = affinity_kind::path;
+  };
+  k.given = [](const void* o) { return static_cast<const A*>(o)->kind == affinity_kind::path; };
+  k.load = [given = k.given](const void* o) { return value(given(o)); };
+  return k;
+}
+
+const section& affinity_section() {
+  static const section s{
+      "routes[].affinity",
+      "What sends batches to the same worker of a pool with `balance: hash`, by one of these. "
+      "Absent: the tenant.",
+      {affinity_header_key(), affinity_path_key()},
+      {},
+      0,
+      1};
+  return s;
+}
+
 const section& timeout_section() {
   using T = decltype(route::timeout);
   static const section s{
@@ -251,6 +290,7 @@ const section& route_section() {
           required(leaf<&T::pool>("pool", of(kind::name), "The pool that the batches go to.")),
           tenant_key(),
           nested<&T::cost>("cost", cost_section()),
+          nested<&T::affinity>("affinity", affinity_section()),
           nested<&T::timeout>("timeout", timeout_section()),
           same_object("retry", retry_section()),
           leaf<&T::on_client_gone>(

@@ -120,7 +120,7 @@ void fleet::reconfigured(bool new_policy, instant now) {
 }
 
 void fleet::rebuild_pickers(instant now) {
-  for (auto& p : pickers_) p = make_picker(settings_.balance);
+  for (auto& p : pickers_) p = make_picker(settings_.balance, settings_.hash_balance_factor);
   for (std::uint32_t i = 0; i < workers_.extent(); ++i)
     if (workers_.taken(i)) offer(i, workers_.at(i), now);
 }

@@ -219,7 +219,8 @@ class fleet {
   // Keeps the picker of its tier in the know.
   void offer(std::uint32_t index, worker& w, instant now) {
     picker& p = *pickers_[w.settings.backup];
-    if (!w.serving || resting_or_full(w)) return p.drop(index);
+    if (!w.serving) return p.drop(index);
+    if (resting_or_full(w)) return p.fill(index, {w.offered_rate, w.running.size, w.slots_open});
     w.offered_rate = rate(w, now);
     p.put(index, {w.offered_rate, w.running.size, w.slots_open});
   }

@@ -25,7 +25,10 @@ worker_id fleet::pick(std::uint64_t affinity, std::span<const worker_id> exclude
 // The excluded ones step aside for the moment of the choice.
 std::uint32_t fleet::pick_beside(std::uint64_t affinity, std::span<const worker_id> excluded) {
   for (const worker_id id : excluded)
-    if (has_free_slot(id)) tier().drop(id.index);
+    if (has_free_slot(id)) {
+      const worker& w = workers_.at(id.index);
+      tier().fill(id.index, {w.offered_rate, w.running.size, w.slots_open});
+    }
   const std::uint32_t found = tier().pick(affinity, random_);
   for (const worker_id id : excluded)
     if (has_free_slot(id)) {

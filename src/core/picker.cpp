@@ -23,9 +23,6 @@ class free_workers {
     if (where_[worker] == none) {
       where_[worker] = static_cast<std::uint32_t>(list_.size());
       list_.push_back(worker);
-      running_ += c.running;
-    } else {
-      running_ += c.running - facts_[worker].running;
     }
     facts_[worker] = c;
   }
@@ -35,7 +32,6 @@ class free_workers {
     const std::uint32_t at = std::exchange(where_[worker], none);
     const std::uint32_t last = list_.back();
     list_.pop_back();
-    running_ -= facts_[worker].running;
     if (last == worker) return;
     list_[at] = last;
     where_[last] = at;
@@ -48,12 +44,10 @@ class free_workers {
   std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(list_.size()); }
   std::uint32_t at(std::uint32_t i) const noexcept { return list_[i]; }
   const candidate& facts(std::uint32_t worker) const noexcept { return facts_[worker]; }
-  std::uint64_t running() const noexcept { return running_; }
 
  private:
   std::vector<std::uint32_t> list_, where_;
   std::vector<candidate> facts_;  // by worker
-  std::uint64_t running_ = 0;
 };
 
 // The free workers in the order in which they joined.
@@ -305,23 +299,32 @@ class first_joined final : public picker {
 };
 
 // Consistent hashing with bounded load: the first worker on the ring from the affinity's point on
-// that has no more than its share of what runs.
+// that has no more than its share of what runs. Shares are of all that serve: were those without a
+// free slot left out, the bound would fall just when much runs, and move what could stay.
 class hash_ring final : public picker {
  public:
+  explicit hash_ring(double factor) : factor_(factor) {}
+
   void put(std::uint32_t worker, const candidate& c) override {
-    if (worker >= members_) grow(worker + 1);
+    count(worker, c);
     free_.put(worker, c);
   }
-  void drop(std::uint32_t worker) override { free_.drop(worker); }
+  void fill(std::uint32_t worker, const candidate& c) override {
+    count(worker, c);
+    free_.drop(worker);
+  }
+  void drop(std::uint32_t worker) override {
+    if (worker < members_) count(worker, nobody);
+    free_.drop(worker);
+  }
   std::uint32_t size() const noexcept override { return free_.size(); }
 
   std::uint32_t pick(std::uint64_t affinity, base::random& random) override {
     if (free_.empty()) return none;
     if (affinity == 0) return free_.at(random.below(free_.size()));
     const std::uint64_t from = base::random(affinity).next();
-    const double mean = static_cast<double>(free_.running() + 1) / free_.size();
-    const auto limit = static_cast<std::uint32_t>(std::ceil(bounded_load * mean));
-    const auto found = walk(from, limit);
+    const auto found = walk(from, factor_ * static_cast<double>(running_ + 1) /
+                                      static_cast<double>(slots_));
     return found != none ? found : free_.at(static_cast<std::uint32_t>(from % free_.size()));
   }
 
@@ -330,11 +333,27 @@ class hash_ring final : public picker {
   static constexpr std::uint32_t steps_max = 256;
   using point = std::pair<std::uint64_t, std::uint32_t>;
 
-  std::uint32_t walk(std::uint64_t from, std::uint32_t limit) const noexcept {
+  static constexpr candidate nobody{0, 0, 0};
+
+  void count(std::uint32_t worker, const candidate& c) {
+    if (worker >= members_) grow(worker + 1);
+    candidate& known = serving_[worker];
+    running_ += c.running - std::uint64_t{known.running};
+    slots_ += c.slots - std::uint64_t{known.slots};
+    known = c;
+  }
+
+  bool takes(std::uint32_t worker, double by_slot) const noexcept {
+    if (!free_.has(worker)) return false;
+    const candidate& c = free_.facts(worker);
+    return c.running < std::ceil(by_slot * c.slots);
+  }
+
+  std::uint32_t walk(std::uint64_t from, double by_slot) const noexcept {
     auto at = std::lower_bound(ring_.begin(), ring_.end(), point{from, 0});
     for (std::uint32_t step = 0; step < steps_max && step < ring_.size(); ++step, ++at) {
       if (at == ring_.end()) at = ring_.begin();
-      if (free_.has(at->second) && free_.facts(at->second).running < limit) return at->second;
+      if (takes(at->second, by_slot)) return at->second;
     }
     return none;
   }
@@ -346,16 +365,20 @@ class hash_ring final : public picker {
         ring_.emplace_back(points.next(), members_);
     }
     std::sort(ring_.begin(), ring_.end());
+    serving_.resize(members_, nobody);
   }
 
+  const double factor_;
   free_workers free_;
+  std::vector<candidate> serving_;  // by worker
+  std::uint64_t running_ = 0, slots_ = 0;  // of those
   std::vector<point> ring_;
   std::uint32_t members_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<picker> make_picker(balance policy) {
+std::unique_ptr<picker> make_picker(balance policy, double hash_balance_factor) {
   switch (policy) {
     case balance::power_of_two:
       return std::make_unique<power_of_two>();
@@ -364,7 +387,7 @@ std::unique_ptr<picker> make_picker(balance policy) {
     case balance::random:
       return std::make_unique<uniform>();
     case balance::hash:
-      return std::make_unique<hash_ring>();
+      return std::make_unique<hash_ring>(hash_balance_factor);
     case balance::first:
       return std::make_unique<first_joined>();
     case balance::least_loaded:

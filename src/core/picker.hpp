@@ -26,9 +26,11 @@ class picker {
   static constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
 
   virtual ~picker() = default;
-  // The worker (a dense index) has a free slot, or what is known of it changed.
+  // The worker (a dense index) serves and has a free slot, or what is known of it changed.
   virtual void put(std::uint32_t worker, const candidate& c) = 0;
-  // It has none any more. Nothing happens when it was not there.
+  // It serves, but has none free: every slot is taken, or it rests.
+  virtual void fill(std::uint32_t worker, const candidate&) { drop(worker); }
+  // It does not serve any more. Nothing happens when it was not there.
   virtual void drop(std::uint32_t worker) = 0;
   // The worker to use; none when nobody is free. Does not drop it.
   virtual std::uint32_t pick(std::uint64_t affinity, base::random& random) = 0;
@@ -39,10 +41,10 @@ class picker {
 
 // least_loaded: best rate; within this share of it (to 1.6 %), fewest attempts running.
 inline constexpr double rate_tolerance = 0.1;
-// hash: a worker takes at most this times the mean number of running attempts before the next one
-// on the ring is used (Mirrokni, Thorup and Zadimoghaddam, SODA 2018).
-inline constexpr double bounded_load = 1.25;
 
-std::unique_ptr<picker> make_picker(balance policy);
+// hash: consistent hashing with bounded loads (Mirrokni, Thorup and Zadimoghaddam, SODA 2018): a
+// worker takes at most `hash_balance_factor` times its slots' share of all that runs, on those
+// without a free slot too, before the next one on the ring is used.
+std::unique_ptr<picker> make_picker(balance policy, double hash_balance_factor = 1.25);
 
 }  // namespace weir::core

@@ -20,7 +20,7 @@ enum class balance : std::uint8_t { least_loaded, power_of_two, round_robin, ran
 enum class queue_order : std::uint8_t { cost_aware, fifo };
 
 struct tenant_settings {
-  std::string name;               // as the route's tenant rule yields it
+  std::string name{};             // as the route's tenant rule yields it
   double weight = 1;              // of its turns: twice the weight, twice the work
   std::uint32_t running_max = 0;  // attempts that run at once in this pool; 0: not limited
   std::uint64_t batches_max = 0;  // waiting batches that are not durable; 0: not limited
@@ -101,6 +101,7 @@ struct durable_settings {          // batches that the store keeps (depot.hpp)
 struct pool_settings {
   std::string name;
   core::balance balance = core::balance::least_loaded;
+  double hash_balance_factor = 1.25;  // hash: times its share of what runs, a worker takes no more
   queue_settings queue;
   health_settings health;
   ejection_settings ejection;

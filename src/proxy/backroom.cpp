@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "http/lines.hpp"
+#include "proxy/affinity.hpp"
 #include "proxy/tenants.hpp"
 #include "store/batch_ids.hpp"
 
@@ -88,7 +89,8 @@ core::batch_facts backroom::facts_of(const store::batch& b, const route_plan& r,
   core::batch_facts f;
   f.route = r.core_route;
   f.tenant = b.tenant;
-  f.tenant_hash = f.affinity = tenant_hash(b.tenant, tenant_seed_);
+  f.tenant_hash = tenant_hash(b.tenant, tenant_seed_);
+  f.affinity = affinity_of(r.settings.affinity, b, f.tenant_hash, tenant_seed_);
   f.group = tenant_hash(http::value_of(http::line_of(b.fields, group_field)), tenant_seed_);
   f.units = b.cost;
   f.urgency = b.urgency;

@@ -26,7 +26,7 @@ core::batch_facts facts_of(const exchange& x, const intake& read) {
   f.tenant_hash = read.tenant_hash;
   f.label = x.batch_id();
   f.units = read.units;
-  f.affinity = read.tenant_hash;
+  f.affinity = read.affinity;
   f.group = read.group;
   f.held_bytes = x.upload.buffered.size();
   f.urgency = read.urgency;

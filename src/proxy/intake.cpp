@@ -5,6 +5,7 @@
 
 #include "config/addresses.hpp"
 #include "http/structured.hpp"
+#include "proxy/affinity.hpp"
 #include "proxy/session.hpp"
 #include "proxy/tenants.hpp"
 
@@ -199,6 +200,7 @@ bool take_in(exchange& x, intake& read) {
   if (!good) return false;
   take_tenant(x, read);
   take_group(x, read);
+  read.affinity = affinity_of(x.route_settings().affinity, x.head, read.tenant_hash, x.in.seed);
   take_priority(x, read);
   take_preference(x, read);
   if (!take_callback(x, read)) return false;

@@ -14,6 +14,7 @@ struct intake {
   std::string detail;
   std::uint64_t tenant_hash = 0;
   std::uint64_t group = 0;           // a hash of Weir-Group; 0: none
+  std::uint64_t affinity = 0;        // see affinity.hpp
   double units = 0;
   std::uint8_t urgency = 3;
   instant deadline = base::never;

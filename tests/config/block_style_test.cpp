@@ -171,8 +171,8 @@ TEST_CASE("a changed line is told with its number, its column and what was expec
       {32, "    bodymax: 2GiB",
        "32:5: unknown key `bodymax` in routes[0], expected one of name, path, host, methods, "
        "headers, "
-       "pool, tenant, cost, timeout, retry, on_client_gone, half_close, body_max, rewrite, async, "
-       "async_retry, idempotency, callback, did "
+       "pool, tenant, cost, affinity, timeout, retry, on_client_gone, half_close, body_max, "
+       "rewrite, async, async_retry, idempotency, callback, did "
        "you mean body_max"},
       {34, "      strip_prefix: /lo",
        "34:21: routes[0].rewrite.strip_prefix: no request of this route begins so, expected a part "

@@ -256,7 +256,7 @@ TEST_CASE("pools come and go with their workers, and change by key") {
           "learned rates are kept)"});
 }
 
-TEST_CASE("tenants come, go and change, each by its name, and what they inherit changes with it") {
+TEST_CASE("tenants come, go and change, each by its name, with what they inherit") {
   const std::string kept = " (at once; backlog, health and learned rates are kept)";
   const auto tenants = [](const std::string& defaults, const std::string& named) {
     return read(with("  spare:\n", "  spare:\n    queue: {tenant_defaults: {" + defaults +

@@ -23,6 +23,7 @@ routes:
     pool: loaders
     tenant: {header: X-Tenant}
     cost: {bytes: true}
+    affinity: {path: true}
     async: allow
     callback: {allow: ["https://scheduler.example:8443"], secret_file: hook.secret}
 pools:
@@ -120,6 +121,9 @@ const std::string shown = R"json({
       "cost": {
         "bytes": true
       },
+      "affinity": {
+        "path": true
+      },
       "timeout": {
         "queue": "5m",
         "connect": "3s",
@@ -171,6 +175,7 @@ const std::string shown = R"json({
   "pools": {
     "loaders": {
       "balance": "least_loaded",
+      "hash_balance_factor": "125%",
       "workers": [
         {
           "id": "w1",

@@ -145,6 +145,16 @@ TEST_CASE("what a route says of durable batches and keys arrives in its members"
   CHECK(r.retry.attempts == 3);
 }
 
+TEST_CASE("what batches go to the same worker by arrives in its members") {
+  using by = affinity_kind;
+  CHECK(with_route("retry: {}").affinity == affinity_source{by::tenant, ""});
+  CHECK(with_route("affinity: {header: X-Table}").affinity ==
+        affinity_source{by::header, "X-Table"});
+  CHECK(with_route("affinity: {path: true}").affinity == affinity_source{by::path, ""});
+  CHECK(with_route("affinity: {path: false}").affinity == affinity_source{by::tenant, ""});
+  CHECK(with_pool("hash_balance_factor: 150%").settings.hash_balance_factor == Approx(1.5));
+}
+
 TEST_CASE("a pool's probe keys arrive in their members") {
   const auto p = with_pool(
       "health_check: {host: up.example, statuses: [204, 299], interval: 11s, fast_interval: 10s, "

@@ -26,20 +26,6 @@ TEST_CASE("mistakes in pools, workers, checks and queues") {
           {R"(pools: {loaders: {}, "a/b": {}})",
            {"4:22: `a/b` in pools, expected a name of letters, digits, '-', '_' and '.', at most "
             "64"}},
-          {R"(pools: {loaders: {queue: {tenants: {"": {}, a: {wieght: 2}}}}})",
-           {"4:37: `` in pools.loaders.queue.tenants, expected a header field value",
-            "4:49: unknown key `wieght` in pools.loaders.queue.tenants.a, expected one of weight, "
-            "max_running, max_batches, did you mean weight"}},
-          {"pools: {loaders: {queue: {tenants: {a: {weight: 0}, a: {max_running: -1}}}}}",
-           {"4:49: pools.loaders.queue.tenants.a.weight: `0` is out of range, expected a number "
-            "from 0.01 to 1000",
-            "4:53: repeated key `a` in pools.loaders.queue.tenants, expected once (first at line "
-            "4)"}},
-          {"pools: {loaders: {queue: {tenant_defaults: {max_batches: 1.5}}}}",
-           {"4:58: pools.loaders.queue.tenant_defaults.max_batches: `1.5`, expected a whole number "
-            "from 0 to 10000000"}},
-          {"pools: {loaders: {queue: {tenants: [a]}}}",
-           {"4:36: pools.loaders.queue.tenants: a list, expected names with keys and values"}},
           {"pools: {loaders: {balance: least_conn}}",
            {"4:28: pools.loaders.balance: `least_conn`, expected one of least_loaded, "
             "power_of_two, round_robin, random, hash, first"}},
@@ -251,4 +237,28 @@ TEST_CASE("a url stands once in a pool, however it is written, and may stand in 
     CHECK(said(w1 + ", {id: w2, url: \"" + other + "\"}]}") == "");
   }
   CHECK(said(w1 + "]}, others: {workers: [{id: w1, url: \"http://h\"}]}") == "");
+}
+
+TEST_CASE("mistakes in what a pool says of its tenants and of its ring") {
+  check_mistakes(
+      &parts::pools,
+      {
+          {R"(pools: {loaders: {queue: {tenants: {"": {}, a: {wieght: 2}}}}})",
+           {"4:37: `` in pools.loaders.queue.tenants, expected a header field value",
+            "4:49: unknown key `wieght` in pools.loaders.queue.tenants.a, expected one of weight, "
+            "max_running, max_batches, did you mean weight"}},
+          {"pools: {loaders: {queue: {tenants: {a: {weight: 0}, a: {max_running: -1}}}}}",
+           {"4:49: pools.loaders.queue.tenants.a.weight: `0` is out of range, expected a number "
+            "from 0.01 to 1000",
+            "4:53: repeated key `a` in pools.loaders.queue.tenants, expected once (first at line "
+            "4)"}},
+          {"pools: {loaders: {queue: {tenant_defaults: {max_batches: 1.5}}}}",
+           {"4:58: pools.loaders.queue.tenant_defaults.max_batches: `1.5`, expected a whole number "
+            "from 0 to 10000000"}},
+          {"pools: {loaders: {queue: {tenants: [a]}}}",
+           {"4:36: pools.loaders.queue.tenants: a list, expected names with keys and values"}},
+          {"pools: {loaders: {hash_balance_factor: 99%}}",
+           {"4:40: pools.loaders.hash_balance_factor: `99%` is out of range, expected a share from "
+            "100% to 1000%"}},
+      });
 }

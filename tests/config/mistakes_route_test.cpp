@@ -42,8 +42,8 @@ TEST_CASE("mistakes in routes") {
            {"3:45: routes[0].host[1]: `*.*.b`, expected a host name, or *.NAME"}},
           {"routes: [{name: a, pool: loaders, hosts: [a]}]",
            {"3:35: unknown key `hosts` in routes[0], expected one of name, path, host, methods, "
-            "headers, pool, tenant, cost, timeout, retry, on_client_gone, half_close, body_max, "
-            "rewrite, async, async_retry, idempotency, callback, did you mean host"}},
+            "headers, pool, tenant, cost, affinity, timeout, retry, on_client_gone, half_close, "
+            "body_max, rewrite, async, async_retry, idempotency, callback, did you mean host"}},
           {"routes: [{name: a, pool: loaders, methods: [get]}]",
            {"3:45: routes[0].methods[0]: `get`, expected an HTTP method, did you mean GET"}},
           {"routes: [{name: a, pool: loaders, methods: POST}]",
@@ -68,6 +68,10 @@ TEST_CASE("mistakes in routes") {
            {"3:52: routes[0].tenant.header: `X Tenant`, expected a header field name"}},
           {"routes: [{name: a, pool: loaders, cost: {header: X-Rows, fixed: 1}}]",
            {"3:41: routes[0].cost: 2 keys, expected only one of header, bytes, fixed"}},
+          {"routes: [{name: a, pool: loaders, affinity: {header: X-Table, path: true}}]",
+           {"3:45: routes[0].affinity: 2 keys, expected only one of header, path"}},
+          {"routes: [{name: a, pool: loaders, affinity: {header: \"a b\"}}]",
+           {"3:54: routes[0].affinity.header: `a b`, expected a header field name"}},
           {"routes: [{name: a, pool: loaders, cost: {bytes: yes}}]",
            {"3:49: routes[0].cost.bytes: `yes`, expected true or false, did you mean true"}},
           {"routes: [{name: a, pool: loaders, cost: {fixed: 0}}]",

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>
+#include <vector>
 
 namespace weir::core::test {
 namespace {
@@ -199,6 +200,75 @@ TEST_CASE("hash: bounded load sends the rest of a hot affinity to others") {
     b.p->put(w, {1, ++running[w], 100});
   }
   for (auto n : running) CHECK(n <= 33);  // ceil(1.25 x 101 / 4) at the most
+}
+
+TEST_CASE("hash: of those that serve one more or less moves about its own share of affinities") {
+  constexpr std::uint32_t workers = 20, affinities = 4000;
+  bench b(balance::hash);
+  for (std::uint32_t w = 0; w < workers; ++w) b.p->put(w, {1, 0, 8});
+  const auto homes = [&] {
+    std::vector<std::uint32_t> all;
+    for (std::uint64_t a = 1; a <= affinities; ++a) all.push_back(b.pick(a));
+    return all;
+  };
+  const auto before = homes();
+  b.p->put(workers, {1, 0, 8});
+  const auto more = homes();
+  double moved = 0;
+  for (std::uint32_t i = 0; i < affinities; ++i) {
+    if (more[i] != before[i]) CHECK(more[i] == workers);
+    moved += more[i] != before[i];
+  }
+  CHECK(moved / affinities == Approx(1.0 / 21).margin(0.03));
+  b.p->drop(workers);
+  CHECK(homes() == before);
+}
+
+TEST_CASE("hash: the bound is a share of all that runs, by slots, and by the factor") {
+  struct row {
+    const char* what;
+    double factor;
+    std::vector<candidate> others;  // of the home of affinity 42; those full are not free
+    candidate home;
+    bool stays;
+  };
+  const row rows[] = {
+      {"an idle one", 1.25, {{1, 0, 4}, {1, 0, 4}}, {1, 0, 4}, true},
+      {"busier than the others", 1.25, {{1, 0, 4}, {1, 0, 4}}, {1, 2, 4}, false},
+      {"what runs on full ones counts: 2 of 11 on 4", 1.25, {{1, 4, 4}, {1, 4, 4}, {1, 0, 4}},
+       {1, 2, 4}, true},
+      {"twice the slots, twice the share", 1.25, {{1, 3, 4}, {1, 3, 4}}, {1, 6, 8}, true},
+      {"half the slots, half of it", 1.25, {{1, 3, 8}, {1, 3, 8}}, {1, 3, 4}, false},
+      {"a large factor lets it stay", 10, {{1, 0, 4}, {1, 0, 4}}, {1, 2, 4}, true},
+  };
+  for (const row& r : rows) {
+    INFO(r.what);
+    const auto p = make_picker(balance::hash, r.factor);
+    base::random random(7);
+    const auto count = static_cast<std::uint32_t>(r.others.size()) + 1;
+    for (std::uint32_t w = 0; w < count; ++w) p->put(w, {1, 0, 4});
+    const std::uint32_t home = p->pick(42, random);
+    for (std::uint32_t w = 0, i = 0; w < count; ++w) {
+      const candidate& c = w == home ? r.home : r.others[i++];
+      c.running < c.slots ? p->put(w, c) : p->fill(w, c);
+    }
+    CHECK((p->pick(42, random) == home) == r.stays);
+  }
+}
+
+TEST_CASE("every policy: a worker that is full is not picked until it is put again") {
+  for (balance policy : policies) {
+    bench b(policy);
+    b.p->put(1, {1, 0, 2});
+    b.p->put(2, {1, 0, 2});
+    b.p->fill(1, {1, 2, 2});
+    for (int i = 0; i < 10; ++i) CHECK(b.pick(i) == 2);
+    b.p->fill(2, {1, 2, 2});
+    CHECK(b.pick(1) == none);
+    b.p->put(1, {1, 1, 2});
+    CHECK(b.pick(1) == 1);
+    CHECK(b.p->size() == 1);
+  }
 }
 
 TEST_CASE("hash: without an affinity the load is spread") {
