@@ -1,7 +1,6 @@
 #include "proxy/affinity.hpp"
 
-#include <algorithm>
-
+#include "http/lines.hpp"
 #include "http/target.hpp"
 #include "proxy/tenants.hpp"
 
@@ -9,18 +8,6 @@ namespace weir::proxy {
 namespace {
 
 using config::affinity_kind;
-
-// Of "Name: value\r\n" lines, as weir writes them.
-std::string_view value_in(std::string_view lines, std::string_view name) noexcept {
-  while (!lines.empty()) {
-    const std::string_view line = lines.substr(0, lines.find("\r\n"));
-    lines.remove_prefix(std::min(lines.size(), line.size() + 2));
-    const auto colon = line.find(": ");
-    if (colon == line.npos || !http::iequals(line.substr(0, colon), name)) continue;
-    return line.substr(colon + 2);
-  }
-  return {};
-}
 
 std::uint64_t number_of(std::string_view what, std::uint64_t tenant, std::uint64_t seed) noexcept {
   return what.empty() ? tenant : tenant_hash(what, seed);
@@ -41,7 +28,7 @@ std::uint64_t affinity_of(const config::affinity_source& by, const store::batch&
   if (by.kind == affinity_kind::tenant) return tenant;
   if (by.kind == affinity_kind::path)
     return number_of(http::split_target(b.target).path, tenant, seed);
-  return number_of(value_in(b.fields, by.header), tenant, seed);
+  return number_of(http::value_of(http::line_of(b.fields, by.header)), tenant, seed);
 }
 
 }  // namespace weir::proxy

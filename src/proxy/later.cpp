@@ -136,13 +136,21 @@ store::batch describe(exchange& x, const intake& read, store::payload body, bool
   return b;
 }
 
+// All that core's facts need of its fields.
+std::string lines_for_waiting(const exchange& x, const store::batch& b) {
+  std::string lines(http::line_of(b.fields, group_field));
+  const config::affinity_source& by = x.route_settings().affinity;
+  if (by.kind == config::affinity_kind::header) lines += http::line_of(b.fields, by.header);
+  return lines;
+}
+
 // On the engine's thread the batch begins to wait, in the order of the store.
 net::task<store::outcome<store::added>> store_batch(exchange& x, store::batch b,
                                                     std::optional<store::key_claim> key) {
   durable_tools& tools = *x.plan->durable;
   auto light = std::make_shared<store::batch>(b);
   light->body.bytes.clear();
-  light->fields = http::line_of(b.fields, group_field);   // all that waiting needs of them
+  light->fields = lines_for_waiting(x, b);
   auto start = [&tools, b = std::move(b), key, light](store::done<store::added> told) mutable {
     tools.engine.add(std::move(b), key,
                      [light, &room = tools.room, told = std::move(told)](
