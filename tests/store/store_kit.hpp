@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <future>
 #include <iterator>
@@ -74,7 +75,8 @@ inline std::vector<batch> queued(engine& from) {
   return all;
 }
 
-// The nth file operation from here on fails with this error; 0: none. Restored at the end.
+// The nth file operation from here on fails with this error; 0: none. At its end nothing fails any
+// more, but the seam stays in place: another thread may be looking at it.
 class failing_files {
  public:
   explicit failing_files(unsigned nth, int error = EIO) {
@@ -83,18 +85,18 @@ class failing_files {
       return file_plan{left() != 0 && --left() == 0 ? with() : 0, SIZE_MAX};
     };
   }
-  ~failing_files() { before_file_call = nullptr; }
+  ~failing_files() { left() = 0; }
   failing_files(const failing_files&) = delete;
   failing_files& operator=(const failing_files&) = delete;
   bool struck() const { return left() == 0; }
 
  private:
-  static unsigned& left() {
-    static unsigned n = 0;
+  static std::atomic<unsigned>& left() {
+    static std::atomic<unsigned> n = 0;
     return n;
   }
-  static int& with() {
-    static int e = 0;
+  static std::atomic<int>& with() {
+    static std::atomic<int> e = 0;
     return e;
   }
 };
