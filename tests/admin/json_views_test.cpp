@@ -96,7 +96,7 @@ TEST_CASE("a pool's view has these members") {
         R"("slots":10,"slots_busy":11,"tenants":12,"paused":true,"closed":false,"outage":true,)"
         R"("scaling_holds":"it rains",)"
         R"("desired":13,"asked_for":14,"never_came":15,"startup_seconds":16,"refused_batches":17,)"
-        R"("refused_bytes":18,"refused_workers":19,"tenants_folded":20,"
+        R"("refused_bytes":18,"refused_workers":19,"tenants_folded":20,)"
         R"("refused_tenants":24,"held_tenants":25,"retries_denied":21,)"
         R"("bounces":22})"
         "\n");
