@@ -144,13 +144,20 @@ std::string lines_for_waiting(const exchange& x, const store::batch& b) {
   return lines;
 }
 
+// What waits for a slot: its body is in the store.
+std::shared_ptr<store::batch> without_body(const exchange& x, store::batch& b) {
+  std::string bytes = std::exchange(b.body.bytes, {});
+  auto light = std::make_shared<store::batch>(b);
+  b.body.bytes = std::move(bytes);
+  light->fields = lines_for_waiting(x, b);
+  return light;
+}
+
 // On the engine's thread the batch begins to wait, in the order of the store.
 net::task<store::outcome<store::added>> store_batch(exchange& x, store::batch b,
                                                     std::optional<store::key_claim> key) {
   durable_tools& tools = *x.plan->durable;
-  auto light = std::make_shared<store::batch>(b);
-  light->body.bytes.clear();
-  light->fields = lines_for_waiting(x, b);
+  const auto light = without_body(x, b);
   auto start = [&tools, b = std::move(b), key, light](store::done<store::added> told) mutable {
     tools.engine.add(std::move(b), key,
                      [light, &room = tools.room, told = std::move(told)](
