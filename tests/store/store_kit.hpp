@@ -82,7 +82,7 @@ class failing_files {
   explicit failing_files(unsigned nth, int error = EIO) {
     left() = nth, with() = error;
     before_file_call = [](file_call) {
-      return file_plan{left() != 0 && --left() == 0 ? with() : 0, SIZE_MAX};
+      return file_plan{left() != 0 && --left() == 0 ? with().load() : 0, SIZE_MAX};
     };
   }
   ~failing_files() { left() = 0; }
