@@ -50,6 +50,7 @@ bool blames_worker(fault f) {
 
 std::string detail_of(fault why) {
   switch (why) {
+    case fault::cancelled: return "the batch was cancelled while it ran";
     case fault::connect_timeout: return "no connection within the route's timeout.connect";
     case fault::response_timeout: return "no response head within the route's timeout.response";
     case fault::worker_stalled:
@@ -464,7 +465,10 @@ core::verdict attempt::close(const core::attempt_report& report) {
   const core::verdict v = ticket_.finish(report, loop_.now());
   if (!x_.stored) return v;
   const bool poisoned = v.why == core::refusal::poisoned;
-  x_.stored->ended(report.end, poisoned ? poisoned_detail() : failure_.detail, v);
+  std::string why = poisoned ? poisoned_detail() : failure_.detail;
+  if (why.empty() && head_.status >= 200)
+    why = "the worker answered " + std::to_string(head_.status);
+  x_.stored->ended(report.end, why, v);
   return v;
 }
 

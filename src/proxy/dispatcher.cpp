@@ -35,14 +35,9 @@ const route_plan* route_of(const plan& p, const run_order& o) {
   return found == p.routes.end() ? nullptr : &*found;
 }
 
-std::string outcome_of(const stored_run& r) {
+std::string outcome_of(const stored_run& r, fault stopped) {
   if (r.verdict.why == core::refusal::poisoned) return "poisoned";
-  return std::string(core::name(r.end));
-}
-
-std::string detail_of(const stored_run& r) {
-  if (!r.detail.empty()) return r.detail;
-  return r.status ? "the worker answered " + std::to_string(r.status) : std::string{};
+  return stopped == fault::cancelled ? "cancelled" : std::string(core::name(r.end));
 }
 
 }  // namespace
@@ -250,8 +245,8 @@ net::task<store::finished_attempt> dispatcher::result_of(run& r, const store::ba
   const bool cut_off = x.stop_reason() == fault::closing;
   store::finished_attempt how;
   how.id = r.order.id;
-  how.note = {kept.number, x.worker, r.began_ms, hall_.wall_ms(), outcome_of(kept),
-              detail_of(kept)};
+  how.note = {kept.number,      x.worker, r.began_ms, hall_.wall_ms(),
+              outcome_of(kept, x.stop_reason()), kept.detail};
   how.next = next_state(kept, cut_off);
   how.tries = cut_off ? r.order.tries : kept.verdict.tries;
   how.not_before = hall_.wall_ms() + to_ms(kept.verdict.delay);

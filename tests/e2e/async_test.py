@@ -141,12 +141,13 @@ class OutcomeTest(AsyncCase):
             bad = await request.body() == b"bad"
             await reply.send(500 if bad else 200, [], b"no disk" if bad else b"fine")
         workers = [await self.worker(f"w{n}", fails_on_bad) for n in range(4)]
-        await self.start(*workers, route={"async_retry": {**FAST, "attempts": 1}})
+        await self.start(*workers, route={"async_retry": {**FAST, "attempts": 3}})
         at = await self.post(b"bad")
         done = await self.becomes(at, *ENDED)
-        self.assertEqual((done["state"], done["attempts"]), ("failed", 1))
-        self.assertEqual(done["history"][0]["outcome"], "failed")
-        self.assertEqual(done["history"][0]["detail"], "the worker answered 500")
+        self.assertEqual((done["state"], done["attempts"]), ("failed", 3))
+        for attempt in done["history"]:
+            self.assertEqual(attempt["outcome"], "failed")
+            self.assertEqual(attempt["detail"], "the worker answered 500")
         result = await self.result(at)
         self.assertEqual((result.status, result.body), (500, b"no disk"))
 
@@ -222,6 +223,10 @@ class OutcomeTest(AsyncCase):
         await self.becomes(at, "running")
         self.assertEqual((await self.ask("DELETE", at)).status, 200)
         await until(lambda: left, "the end of the attempt's connection")
+
+        async def ended():
+            return (await self.show(at))["history"][0].get("outcome") == "cancelled"
+        await until(ended, "the attempt that was cancelled")
         self.assertEqual((await self.show(at))["state"], "cancelled")
 
     async def test_only_its_tenant_can_see_or_cancel_a_batch(self):
