@@ -11,7 +11,7 @@ std::uint32_t batch_groups::number(const full_name& name) {
   }
   at->second = free_.back();
   free_.pop_back();
-  groups_[at->second] = {name, none};
+  groups_[at->second] = {.name = name};
   return at->second;
 }
 
@@ -19,7 +19,9 @@ void batch_groups::insert(std::uint32_t id, std::uint32_t account, std::uint64_t
                           double seconds, std::uint64_t sequence, bool ready) {
   if (id >= of_.size()) of_.resize(id + 1, none);
   of_[id] = number({account, name});
-  tree_.insert(groups_[of_[id]].root, id, {seconds, sequence}, {ready ? 1u : 0u, seconds});
+  group& g = groups_[of_[id]];
+  g.newest = std::max(g.newest, sequence);
+  tree_.insert(g.root, id, {seconds, sequence}, {ready ? sequence : nobody, seconds});
 }
 
 void batch_groups::remove(std::uint32_t id) {
@@ -33,15 +35,20 @@ void batch_groups::remove(std::uint32_t id) {
 }
 
 void batch_groups::set_ready(std::uint32_t id, bool ready) {
-  if (has(id)) tree_.update(id, {ready ? 1u : 0u, tree_.own(id).seconds});
+  if (!has(id)) return;
+  const by_size& key = tree_.key(id);
+  tree_.update(id, {ready ? key.sequence : nobody, key.seconds});
 }
 
-std::uint32_t batch_groups::critical(std::uint32_t head, double speed) const noexcept {
+std::uint32_t batch_groups::critical(std::uint32_t head, double speed) noexcept {
   if (speed <= 0 || !has(head)) return head;
-  const std::uint32_t root = groups_[of_[head]].root;
-  const std::uint32_t largest = tree_.first_that(root, [](const load& l) { return l.ready > 0; });
+  group& g = groups_[of_[head]];
+  if (const std::uint64_t turn = tree_.key(head).sequence; g.turn != turn)
+    g.turn = turn, g.there_at_its_turn = g.newest;
+  const auto was_there = [&g](const load& l) { return l.oldest <= g.there_at_its_turn; };
+  const std::uint32_t largest = tree_.first_that(g.root, was_there);
   if (largest == none) return head;
-  const double drain = tree_.total(root).seconds / speed;
+  const double drain = tree_.total(g.root).seconds / speed;
   return tree_.own(largest).seconds >= critical_share * drain ? largest : head;
 }
 

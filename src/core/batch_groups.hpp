@@ -4,8 +4,11 @@
 // longest-first rule, SIAM J. Appl. Math. 17, 1969, applied late so that small ones wait little).
 // Knows the waiting batches of each group, by size; a group is scoped to an account of fair_share,
 // and exists while one of its batches waits. One per waiting_queue. O(log n); allocates for groups.
+// Invariant: whose turn it is is passed over only by batches that waited when its turn came, so
+// that nothing starves in a group that goes on for ever.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>
@@ -33,7 +36,7 @@ class batch_groups {
 
   // The batch to send when it is `head`'s turn: itself, or the largest ready one of its group.
   // `speed`: seconds of work at rate 1 that the fleet does in a second; 0: not known.
-  std::uint32_t critical(std::uint32_t head, double speed) const noexcept;
+  std::uint32_t critical(std::uint32_t head, double speed) noexcept;
 
   std::size_t size() const noexcept { return numbers_.size(); }
 
@@ -45,11 +48,12 @@ class batch_groups {
       return seconds != o.seconds ? seconds > o.seconds : sequence < o.sequence;
     }
   };
+  static constexpr std::uint64_t nobody = ~std::uint64_t{0};
   struct load {
-    std::uint32_t ready = 0;
+    std::uint64_t oldest = nobody;   // the least sequence of those that are ready
     double seconds = 0;
     friend load operator+(const load& a, const load& b) noexcept {
-      return {a.ready + b.ready, a.seconds + b.seconds};
+      return {std::min(a.oldest, b.oldest), a.seconds + b.seconds};
     }
   };
   struct full_name {
@@ -65,6 +69,9 @@ class batch_groups {
   struct group {
     full_name name;
     std::uint32_t root = none;
+    std::uint64_t newest = 0;             // sequence
+    std::uint64_t turn = nobody;          // sequence of the batch whose turn it was last
+    std::uint64_t there_at_its_turn = 0;  // the newest then
   };
 
   bool has(std::uint32_t id) const noexcept { return id < of_.size() && of_[id] != none; }

@@ -100,7 +100,7 @@ void waiting_queue::sync_turn(std::uint32_t account) {
   }
 }
 
-std::uint32_t waiting_queue::head(double speed) const noexcept {
+std::uint32_t waiting_queue::head(double speed) noexcept {
   const std::uint32_t account = shares_.next();
   if (account == fair_share::none) return none;
   const std::uint32_t first =

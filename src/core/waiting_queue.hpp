@@ -65,7 +65,7 @@ class waiting_queue {
   // The next to be dispatched, or none when nothing is eligible: ready, and its tenant below its
   // cap. With the fleet's speed (seconds of work at rate 1 in a second) a group's largest takes the
   // turn of its first when it is critical.
-  std::uint32_t head(double speed = 0) const noexcept;
+  std::uint32_t head(double speed = 0) noexcept;
   bool any_eligible() const noexcept { return !shares_.nobody(); }
 
   std::size_t size() const noexcept { return size_; }

@@ -70,6 +70,26 @@ TEST_CASE("one that is held counts as work, but is not sent") {
   CHECK(b.g.critical(0, 4) == 1);
 }
 
+TEST_CASE("in a group that goes on for ever the small ones get their turn too") {
+  bench b;
+  b.add(0, 1), b.add(1, 5);
+  std::uint32_t passed = 0;
+  for (std::uint32_t next = 2; next < 200; ++next) {
+    const std::uint32_t goes = b.g.critical(0, 8);
+    if (goes == 0) break;
+    ++passed;
+    b.g.remove(goes);
+    b.add(next, 5);   // a larger one is always there
+  }
+  CHECK(passed == 1);   // the one that waited when its turn came
+  b.g.remove(0);
+  CHECK(b.g.critical(2, 8) == 2);
+  b.add(300, 9);
+  CHECK(b.g.critical(2, 8) == 2);   // its turn has begun
+  b.add(301, 1);
+  CHECK(b.g.critical(301, 8) == 300);
+}
+
 TEST_CASE("a group is gone with its last batch, and its place is used again") {
   bench b;
   for (std::uint32_t round = 0; round < 100; ++round) {
@@ -91,14 +111,17 @@ TEST_CASE("the rule holds whatever came and went") {
       double seconds = 0;
       std::uint64_t name = 0;
       bool ready = false, in = false;
+      std::uint64_t sequence = 0;
     };
     std::vector<member> all(64);
+    struct { std::uint64_t of = 0, there = 0; } turns[4];   // by group
     for (int step = 0; step < 2000; ++step) {
       const std::uint32_t id = draw.below(64);
       member& m = all[id];
       if (!m.in) {
-        m = {1 + draw.unit() * 9, 1 + draw.below(3), draw.below(2) == 0, true};
+        m = {1 + draw.unit() * 9, 1 + draw.below(3), draw.below(2) == 0, true, 0};
         b.add(id, m.seconds, m.name, 0, m.ready);
+        m.sequence = b.sequence;
       } else if (draw.below(2) == 0) {
         b.g.remove(id);
         m.in = false;
@@ -109,10 +132,12 @@ TEST_CASE("the rule holds whatever came and went") {
       const std::uint32_t head = draw.below(64);
       const double speed = 1 + draw.below(40);
       double work = 0, largest = 0;
+      auto& turn = turns[all[head].in ? all[head].name : 0];
+      if (turn.of != all[head].sequence) turn = {all[head].sequence, b.sequence};
       for (const member& o : all)
         if (all[head].in && o.in && o.name == all[head].name) {
           work += o.seconds;
-          if (o.ready) largest = std::max(largest, o.seconds);
+          if (o.ready && o.sequence <= turn.there) largest = std::max(largest, o.seconds);
         }
       const std::uint32_t goes = b.g.critical(head, speed);
       if (largest == 0 || largest < critical_share * work / speed * (1 - 1e-9)) {
