@@ -5,34 +5,21 @@
 #include <vector>
 
 #include "base/random.hpp"
-#include "core/ejection.hpp"
+#include "ejection_kit.hpp"
 
 using namespace weir;
 using namespace weir::core;
 
 namespace {
 
-constexpr instant start{1000s};
+constexpr instant start = test::ejection_start;
 
-struct bench {
-  ejection machine;
-  std::uint32_t size;
-  instant now = start;
-
-  explicit bench(std::uint32_t workers, ejection_settings s = {}) : machine(s), size(workers) {
-    for (std::uint32_t w = 0; w < workers; ++w) machine.enter(w, health_state::up);
-  }
-  void fail(std::uint32_t worker, int times) {
-    for (int i = 0; i < times; ++i) machine.failed(worker, now);
-  }
+struct bench : test::ejection_bench {
+  using ejection_bench::ejection_bench;
   // Everybody fails once, in turns.
   void fail_all(int times) {
     for (int i = 0; i < times; ++i)
       for (std::uint32_t w = 0; w < size; ++w) machine.failed(w, now);
-  }
-  void wait(duration d) {
-    now += d;
-    machine.expire(now);
   }
   std::uint32_t ejected() const {
     std::uint32_t n = 0;

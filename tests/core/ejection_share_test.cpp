@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/ejection.hpp"
+#include "ejection_kit.hpp"
 #include "fleet_kit.hpp"
 
 using namespace weir;
@@ -12,15 +12,8 @@ using namespace weir::core;
 
 namespace {
 
-constexpr instant start{1000s};
-
-struct bench {
-  ejection machine;
-  instant now = start;
-
-  explicit bench(std::uint32_t workers, ejection_settings s = {}) : machine(s) {
-    for (std::uint32_t w = 0; w < workers; ++w) machine.enter(w, health_state::up);
-  }
+struct bench : test::ejection_bench {
+  using ejection_bench::ejection_bench;
   // '+' succeeds, '-' fails, 'h' hangs; up to the first that ejects. How many were taken.
   std::size_t play(std::uint32_t worker, std::string_view ends) {
     std::size_t taken = 0;

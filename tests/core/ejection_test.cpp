@@ -1,4 +1,4 @@
-#include "core/ejection.hpp"
+#include "ejection_kit.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -12,26 +12,10 @@ using namespace weir::core;
 
 namespace {
 
-constexpr instant start{1000s};
+constexpr instant start = test::ejection_start;
 
-// A pool of workers that are up, and a clock that moves when told.
-struct bench {
-  ejection machine;
-  instant now = start;
-
-  explicit bench(std::uint32_t workers, ejection_settings s = {}) : machine(s) {
-    for (std::uint32_t w = 0; w < workers; ++w) machine.enter(w, health_state::up);
-  }
-  bool fail(std::uint32_t worker, int times = 1) {
-    bool news = false;
-    for (int i = 0; i < times; ++i) news |= machine.failed(worker, now);
-    return news;
-  }
-  bool succeed(std::uint32_t worker) { return machine.succeeded(worker, now); }
-  bool wait(duration d) {
-    now += d;
-    return machine.expire(now);
-  }
+struct bench : test::ejection_bench {
+  using ejection_bench::ejection_bench;
   // Ejects a worker and waits until that is over; how long it took.
   duration serve(std::uint32_t worker) {
     fail(worker, 5);
