@@ -40,7 +40,7 @@ NGINX = Variant("nginx", "nginx")
 STREAM = Variant("nginx-stream", "nginx", streaming=True)
 FLOOR = Variant("floor", "floor")
 
-WEIR_YAML = """\
+WEIR_TOP = """\
 threads: {threads}
 access_log: {{file: access.log}}
 listeners:
@@ -48,6 +48,9 @@ listeners:
     bind: "127.0.0.1:0"{tls}
 admin: {{bind: "127.0.0.1:0"}}
 routes:
+"""
+
+WEIR_YAML = WEIR_TOP + """\
   - {{name: all, pool: loaders}}
 pools:
   loaders:

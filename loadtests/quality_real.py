@@ -34,14 +34,7 @@ PATIENCE = 180      # seconds beyond the last arrival
 POLICIES = {"weir": "weir", "haproxy": "first-come", "nginx": "least-connections"}
 VARIANTS = {"weir": proxies.WEIR, "haproxy": proxies.HAPROXY, "nginx": proxies.NGINX}
 
-WEIR_YAML = """\
-threads: {threads}
-access_log: {{file: access.log}}
-listeners:
-  - name: front
-    bind: "127.0.0.1:0"{tls}
-admin: {{bind: "127.0.0.1:0"}}
-routes:
+WEIR_YAML = proxies.WEIR_TOP + """\
   - name: batches
     path: /load
     pool: loaders
