@@ -66,13 +66,17 @@ class slab {
 
   bool erase(id_type i) noexcept {
     if (!find(i)) return false;
-    slot& s = slots_[i.index];
+    erase_at(i.index);
+    return true;
+  }
+  // Of one that is known to be taken.
+  void erase_at(std::uint32_t index) noexcept {
+    slot& s = slots_[index];
     s.value.reset();
     ++s.generation;
     s.next_free = free_;
-    free_ = i.index;
+    free_ = index;
     --size_;
-    return true;
   }
 
   std::size_t size() const noexcept { return size_; }

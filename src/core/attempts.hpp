@@ -101,7 +101,7 @@ inline void attempts::close(attempt_list& list, attempt_id id) noexcept {
   --list.size;
   // Sums of doubles drift; an empty list is the moment to start anew.
   list.est_seconds = list.size == 0 ? 0 : std::max(0.0, list.est_seconds - a->est_seconds);
-  table_.erase(id);
+  table_.erase_at(id.index);
 }
 
 inline double attempts::overdue(const attempt_list& list, instant now) const noexcept {

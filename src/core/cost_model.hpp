@@ -7,10 +7,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/moving_exp.hpp"
 
 namespace weir::core {
 
@@ -45,8 +48,9 @@ struct cost_estimate {
 
 class cost_model {
  public:
-  static constexpr double log_min = -9.2103403719761836;  // log(0.1 ms)
-  static constexpr double log_max = 13.815510557964274;   // log(1,000,000 s)
+  static constexpr double seconds_min = 1e-4, seconds_max = 1e6;
+  static constexpr double log_min = -9.2103403719761836;  // their logarithms
+  static constexpr double log_max = 13.815510557964274;
 
   // The number of a route; the same name gets the same number. Numbers count up from 0.
   std::uint32_t route(std::string_view name);
@@ -70,7 +74,9 @@ class cost_model {
     if (route >= routes_.size()) return;
     route_model& r = routes_[route];
     r.log_seconds.add(log_seconds);
-    if (e.has_units) r.log_k.add_within(log_seconds - e.log_units, log_k_reach);
+    if (!e.has_units) return;
+    r.log_k.add_within(log_seconds - e.log_units, log_k_reach);
+    r.k = r.exp_log_k.at(r.log_k.value());
   }
 
   std::string_view route_name(std::uint32_t route) const noexcept;
@@ -84,16 +90,20 @@ class cost_model {
   };
   struct route_model {
     std::string name;
-    running_mean log_k;  // of log(seconds / units)
-    running_mean log_seconds;
-    backlog waiting;
+    running_mean log_k{};  // of log(seconds / units)
+    moving_exp exp_log_k{};
+    double k = 1;          // exp(log_k)
+    running_mean log_seconds{};
+    backlog waiting{};
   };
-  double mean_seconds(const route_model& r) const noexcept;
-  double predict(std::uint32_t route, const cost_estimate& e) const noexcept {
-    if (route >= routes_.size()) return pool_.value();
-    const route_model& r = routes_[route];
-    if (e.has_units && r.log_k.count() > 0) return r.log_k.value() + e.log_units;
-    return r.log_seconds.count() > 0 ? r.log_seconds.value() : pool_.value();
+  const route_model* find(std::uint32_t route) const noexcept {
+    return route < routes_.size() ? &routes_[route] : nullptr;
+  }
+  static bool by_units(const route_model* r, const cost_estimate& e) noexcept {
+    return r && e.has_units && r->log_k.count() > 0;
+  }
+  double mean_log_seconds(const route_model* r) const noexcept {
+    return r && r->log_seconds.count() > 0 ? r->log_seconds.value() : pool_.value();
   }
 
   // A declaration that is off by more than e^3 = 20 times tells of its client, not of the route.

@@ -21,6 +21,7 @@
 #include "core/ejection.hpp"
 #include "core/health.hpp"
 #include "core/indexed_heap.hpp"
+#include "core/moving_exp.hpp"
 #include "core/picker.hpp"
 #include "core/rates.hpp"
 #include "core/slot_tuner.hpp"
@@ -49,6 +50,7 @@ struct worker {
   worker_settings settings;
   core::health checks;
   attempt_list running;
+  moving_exp exp_ahead;
   double learned = 1;        // exp(m_w - m_pool): seconds at rate 1 done in a second
   double relative = 1;       // that x overdue
   double offered_rate = 1;   // as the picker knows it

@@ -62,8 +62,9 @@ bool fleet::could_take(std::span<const worker_id> excluded) const noexcept {
 
 // --- attempts ------------------------------------------------------------------------------------
 
+[[gnu::always_inline]]
 inline void fleet::refresh_rate(std::uint32_t index, worker& w, instant now) noexcept {
-  w.learned = std::exp(rates_.mean(index) - rates_.pool_mean());
+  w.learned = w.exp_ahead.at(rates_.mean(index) - rates_.pool_mean());
   w.relative = w.learned * attempts_.overdue(w.running, now);
   count_speed(w);
 }

@@ -50,7 +50,7 @@ struct pool::state {
     const batch& b = batches.at(id.index);
     if (b.extra != batch_extra::none) drop_extra(b);
     queue.tenants().leave(b.account);
-    batches.erase(id);
+    batches.erase_at(id.index);
   }
   void refuse(admission& a, refusal why, instant now);
 
@@ -103,7 +103,7 @@ struct pool::state {
 
   // What an attempt's end says about its worker, and what becomes of the batch.
   void judge(worker_id on, const attempt_report& report, instant now);
-  void learn(const batch& b, instant now) {
+  [[gnu::always_inline]] void learn(const batch& b, instant now) {
     costs.learn(b.route, b.cost, fleet.learn(b.running, now));
     if (fleet.tunes()) fleet.tune(b.running, b.route, b.cost, now);
     if (drained.measures()) drained.finished(costs.seconds_now(b.route, b.cost), now);

@@ -53,6 +53,18 @@ TEST_CASE("a slab finds what was inserted until it is erased") {
   CHECK(s.size() == 1);
 }
 
+TEST_CASE("an entry that is known to be there goes by its index, and its id with it") {
+  slab<int, struct number_tag_of_index> s;
+  const auto a = s.insert(1), b = s.insert(2);
+  s.erase_at(a.index);
+  CHECK(s.find(a) == nullptr);
+  CHECK(s.at(b.index) == 2);
+  CHECK(s.size() == 1);
+  const auto again = s.insert(3);
+  CHECK(again.index == a.index);
+  CHECK(again != a);
+}
+
 TEST_CASE("a null id and one of another slab's extent find nothing and erase nothing") {
   numbers s;
   s.insert(1);
