@@ -136,10 +136,13 @@ void pool::state::enqueue(batch_id id, batch& b, batch_stage stage, instant now)
 }
 
 // Fixed the first time that it has to wait.
-void pool::state::take_key(batch& b) const noexcept {
+void pool::state::take_key(batch& b) {
   if (std::exchange(b.has_key, true)) return;
-  b.key = make_key(settings.queue, b.arrived, b.cost.seconds, b.urgency, b.key.sequence,
-                   overtaken_max());
+  const double est =
+      b.cost.has_units
+          ? b.cost.seconds
+          : unsized.seconds(b.route, b.arrived, b.cost.seconds, settings.queue.cost_weight);
+  b.key = make_key(settings.queue, b.arrived, est, b.urgency, b.key.sequence, overtaken_max());
 }
 
 void pool::state::dequeue(batch_id id, batch& b, bool served) {

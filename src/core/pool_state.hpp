@@ -79,7 +79,7 @@ struct pool::state {
   }
 
   void enqueue(batch_id id, batch& b, batch_stage stage, instant now);
-  void take_key(batch& b) const noexcept;
+  void take_key(batch& b);
   void dequeue(batch_id id, batch& b, bool served);
   void set_stage(batch_id id, batch& b, batch_stage stage, instant now);
   void count_demand(const batch& b, int sign);
@@ -231,6 +231,7 @@ struct pool::state {
   base::random random;
   cost_model costs;
   waiting_queue queue;
+  unsized_order unsized;
   core::fleet fleet;
   retry_budget budget;
   std::optional<core::scaling> scaling;

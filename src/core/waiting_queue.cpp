@@ -23,6 +23,20 @@ order_key make_key(const queue_settings& settings, instant arrival, double est_s
   return {arrived + base::from_seconds(shift).count(), sequence};
 }
 
+double unsized_order::seconds(std::uint32_t route, instant arrival, double est_seconds,
+                              double cost_weight) {
+  if (route >= last_.size()) last_.resize(route + 1);
+  turn& last = last_[route];
+  // One that failed takes its key late: it came first, and goes first.
+  if (arrival < last.arrival) return est_seconds;
+  if (cost_weight > 0) {
+    const double passed = base::to_seconds(arrival - last.arrival) / cost_weight;
+    est_seconds = std::max(est_seconds, last.seconds - passed);
+  }
+  last = {arrival, est_seconds};
+  return est_seconds;
+}
+
 void waiting_queue::configure(const queue_settings& settings) {
   shares_.configure(settings);
   weights_ = 0;

@@ -31,6 +31,22 @@ order_key make_key(const queue_settings& settings, instant arrival, double est_s
                    std::uint8_t urgency, std::uint64_t sequence,
                    duration overtaken_max = base::forever) noexcept;
 
+// The estimates that keys of batches of unknown size are made of. Each has its route's mean, and as
+// that moves, a later one could overtake an earlier one; nothing speaks for that, and first come
+// first served is best then (Wierman and Zwart, Oper. Res. 60, 2012). O(1).
+class unsized_order {
+ public:
+  // `est_seconds`, raised so far that the batch comes behind the one before it on its route.
+  double seconds(std::uint32_t route, instant arrival, double est_seconds, double cost_weight);
+
+ private:
+  struct turn {
+    instant arrival{};
+    double seconds = 0;
+  };
+  std::vector<turn> last_;  // by route
+};
+
 class waiting_queue {
  public:
   static constexpr std::uint32_t none = fair_share::none;

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "base/random.hpp"
 #include "core/pool_kit.hpp"
 
 namespace weir::core::test {
@@ -202,6 +203,27 @@ TEST_CASE("urgent batches overtake, large ones are overtaken, fifo does neither"
     const auto urgent = k.admit(0.2, {.urgency = 0});
     k.finish(running.batch, attempt_end::succeeded, 1);
     CHECK(k.grants().at(0).batch == (fifo ? plain.batch : urgent.batch));
+  }
+}
+
+TEST_CASE("batches of unknown size go as they came, whatever their route's mean became meanwhile") {
+  pool_kit k;
+  k.add("w1");
+  base::random draw(3);
+  std::vector<batch_id> waiting;
+  batch_id running = k.admit(0).batch;
+  double now = 0;
+  for (int i = 0; i < 400; ++i) {
+    now += 0.01;
+    waiting.push_back(k.admit(now).batch);
+    if (draw.below(3) == 0) continue;
+    now += draw.unit() * draw.unit() * 10;
+    k.finish(running, attempt_end::succeeded, now);
+    const std::vector<grant> g = k.grants();
+    REQUIRE(g.size() == 1);
+    CHECK(g[0].batch == waiting.front());
+    running = g[0].batch;
+    waiting.erase(waiting.begin());
   }
 }
 

@@ -67,6 +67,27 @@ TEST_CASE("a batch is overtaken only by those that arrive within beta times its 
   CHECK(large < make_key(s, at(51), 0, 3, 3));
 }
 
+TEST_CASE("batches of unknown size do not overtake each other when their route's mean moves") {
+  struct row {
+    const char* what;
+    std::uint32_t route;
+    double arrival, mean, taken_for;
+  };
+  unsized_order order;
+  for (const row& r : {row{"the first", 0, 100, 10, 10},
+                       {"the mean fell: as much as brings it right behind", 0, 101, 1, 9.8},
+                       {"another route goes by its own", 1, 101, 1, 1},
+                       {"at once", 0, 101, 1, 9.8},
+                       {"the mean rose", 0, 102, 20, 20},
+                       {"one that came before and failed", 0, 90, 1, 1},
+                       {"which changes nothing for the rest", 0, 112, 5, 18},
+                       {"long after", 0, 1000, 5, 5}}) {
+    INFO(r.what);
+    CHECK(order.seconds(r.route, at(r.arrival), r.mean, 5) == Approx(r.taken_for));
+  }
+  CHECK(order.seconds(0, at(1000), 1, 0) == 1);   // sizes do not count
+}
+
 TEST_CASE("how long a batch may be overtaken has a limit where there is an objective") {
   struct row {
     double est;
