@@ -404,7 +404,8 @@ std::vector<key> pool_keys() {
       same_object("health_check", health_section()), same_object("ejection", ejection_section()),
       leaf<&pool::settings, &P::slow_start>(
           "slow_start", span(0s, 24h),
-          "How long the slots and rate of a worker ramp up after it (re)joined; 0s: at once."),
+          "How long the slots and rate of a worker ramp up after it (re)joined; while no worker has a free "
+          "slot each of its successes opens one more; 0s: at once."),
       nested<&pool::settings, &P::adaptive_slots>("adaptive_slots", adaptive_slots_section()),
       nested<&pool::keepalive>("keepalive", keepalive_section()),
       same_object("queue", queue_section()), same_object("retry_budget", retry_budget_section()),

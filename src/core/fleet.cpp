@@ -178,7 +178,8 @@ void fleet::sync_slots(std::uint32_t index, worker& w, instant now) noexcept {
   w.slots_lasting = tuner_ ? tuner_->limit(index, most) : most;
   w.slots_open = tuner_ ? tuner_->open(index, most) : most;
   if (w.ramping)
-    w.slots_open = std::min(w.slots_open, open_slots(declared, age, settings_.slow_start));
+    w.slots_open = std::min(
+        w.slots_open, open_slots(declared, age, settings_.slow_start) + w.slots_earned);
   count_speed(w);
 }
 
@@ -211,6 +212,15 @@ void fleet::begin_service(worker& w, instant now) noexcept {
   if (settings_.slow_start <= duration::zero() || (first && now < ramps_from_)) return;
   w.ramping = true;
   w.ramp_began = now;
+  w.slots_earned = 0;
+}
+
+// Slow start is to spare a cold worker, not to let batches wait for one that is proven: while no
+// worker has a free slot, each success opens one more, as in TCP's slow start (RFC 5681, 3.1).
+void fleet::earn_slot(std::uint32_t index, worker& w, instant now) {
+  if (w.slots_open >= w.slots_lasting) return;
+  ++w.slots_earned;
+  sync(index, now);
 }
 
 void fleet::tell(event::kind what, worker_id id, const worker& w, instant now) {

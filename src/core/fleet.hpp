@@ -62,6 +62,7 @@ struct worker {
   std::uint32_t slots_asked = 0;     // by its own word, 0: none
   std::uint32_t slots_lasting = 0;   // declared, asked for and adapted: open but for passing causes
   std::uint32_t slots_open = 0;
+  std::uint32_t slots_earned = 0;    // beyond those that its age opens, while `ramping`
   std::uint32_t refusals = 0;  // connections refused in a row
   instant ramp_began{};        // slow start, while `ramping`
   instant rest_until{};        // while `resting`
@@ -120,6 +121,7 @@ class fleet {
     w->proven = now;
     w->refusals = 0;
     if (ejection_.succeeded(id.index, now)) take_ejections(now);
+    if (w->ramping && !any_free()) earn_slot(id.index, *w, now);
   }
   void failed(worker_id id, instant now, attempt_end how = attempt_end::failed);
   // `count` failures, the last one at `failed`, were a batch's fault. In the count of those in a
@@ -233,6 +235,7 @@ class fleet {
     w.speed_counted = counts;
   }
   void begin_service(worker& w, instant now) noexcept;
+  void earn_slot(std::uint32_t index, worker& w, instant now);
   void forget_if_empty(std::uint32_t index, instant now);
   void health_became(std::uint32_t index, worker& w, health::change change, instant now);
   void wake_up(worker& w) noexcept;

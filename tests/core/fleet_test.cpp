@@ -329,6 +329,37 @@ TEST_CASE("a worker that joins a pool at work opens its slots over slow_start") 
   }
 }
 
+TEST_CASE("while no slot is free a success opens one more of a worker that starts small") {
+  bench b(slow_settings());
+  const auto old = b.add("w1", 1);
+  b.f.probed(old, true, "", at(0));
+  const auto late = b.add("w2", 10, 100);
+  b.f.probed(late, true, "", at(100));
+  const auto open = [&] { return b.f.view(late, at(100)).slots_open; };
+  REQUIRE(open() == 3);
+  for (std::uint32_t i = 0; i < 3; ++i) b.start(late, 100, i);
+  b.f.succeeded(late, at(100));
+  CHECK(open() == 3);   // the old one has a free slot
+  b.start(old, 100, 3);
+  for (std::uint32_t i = 4; i < 11; ++i) {
+    CHECK(open() == i - 1);
+    b.f.succeeded(late, at(100));
+    CHECK(open() == i);
+    CHECK(b.pick() == late);
+    b.f.succeeded(late, at(100));
+    CHECK(open() == i);   // one is free again
+    b.start(late, 100, i);
+  }
+  b.f.succeeded(late, at(100));
+  CHECK(open() == 10);
+  CHECK(b.f.view(late, at(100)).rate == Approx(0.3));
+  b.run_until(106);
+  b.f.probed(late, false, "refused", at(106));
+  b.run_until(130);
+  b.f.probed(late, true, "200", at(130));
+  CHECK(b.f.view(late, at(130)).slots_open == 3);
+}
+
 TEST_CASE("a worker that was down starts small again, even in the pool's first minute") {
   bench b(slow_settings());
   const auto w = b.add("w1", 10);
