@@ -122,6 +122,7 @@ const section& listener_section();
 const section& route_section();
 const section& pool_section();
 const section& worker_section();
+key autoscale_key();   // of a pool
 
 // Every section from `root` on, each once, the root first, parents before children.
 std::vector<const section*> sections_of(const section& root);

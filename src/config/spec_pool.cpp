@@ -102,6 +102,46 @@ const section& ejection_section() {
   return s;
 }
 
+const section& learning_section() {
+  using L = core::learning_settings;
+  constexpr auto learning = &P::learning;
+  static const section s{
+      "pools.NAME.learning",
+      "How the speed of workers is learned from the batches that they did, and what follows.",
+      {
+          leaf<&pool::settings, learning, &L::memory>(
+              "memory", span(1s, 24h),
+              "An attempt's weight in its worker's rate is 1/e after this."),
+          leaf<&pool::settings, learning, &L::prior_attempts>(
+              "prior_attempts", number(0.1, 1000),
+              "A worker counts as if it had done so many attempts at the pool's mean rate before."),
+          leaf<&pool::settings, learning, &L::equal_within>(
+              "equal_within", share(0, 0.4),
+              "With `balance: least_loaded`: among workers whose rates are within this of the best "
+              "the one with the fewest attempts is chosen."),
+          leaf<&pool::settings, learning, &L::overdue>(
+              "overdue", number(1, 1000),
+              "Times its expectation: how long an attempt of known size may take, and 1 s.",
+              "Its worker counts as so much slower until it ends."),
+          leaf<&pool::settings, learning, &L::stuck>(
+              "stuck", number(1, 100000),
+              "Times its expectation: how long an attempt of known size may take, and 1 s.",
+              "It counts as a failure in `ejection.failure_share`."),
+          leaf<&pool::settings, learning, &L::joining_share>(
+              "joining_share", share(0, 1),
+              "Of its slots and rate, with which `slow_start` begins; at least one slot."),
+          leaf<&pool::settings, learning, &L::load_free>(
+              "load_free", share(0, 0.99), "Load that a worker may report without consequence."),
+          leaf<&pool::settings, learning, &L::load_full_share>(
+              "load_full_share", share(0.01, 1),
+              "Of its rate, what a worker that reports 100 % is chosen by."),
+          leaf<&pool::settings, learning, &L::load_memory>(
+              "load_memory", span(100ms, 1h), "A report's weight is 1/e after this."),
+      },
+      {}};
+  return s;
+}
+
 const section& adaptive_slots_section() {
   using A = core::adaptive_slots_settings;
   static const section s{
@@ -243,6 +283,10 @@ const section& queue_section() {
               "cost_weight", number(0, 1000),
               "A batch is overtaken only by those that arrive within this times its own size; "
               "where `autoscale` can bring more workers, within half of its `objective` at most."),
+          leaf<&pool::settings, queue, &Q::critical_share>(
+              "critical_share", share(0.01, 1),
+              "A `Weir-Group`'s largest batch goes first when it takes this share of the time that "
+              "the pool needs for what waits of the group."),
           leaf<&pool::settings, queue, &Q::tenants_max>("max_tenants", count(1, 1'000'000),
                                                         "Tenants accounted for at once.",
                                                         "Further ones share one account."),
@@ -291,104 +335,6 @@ const section& worker_tls_section() {
   return s;
 }
 
-const section& webhook_section() {
-  using T = webhook;
-  static const section s{
-      "pools.NAME.autoscale.hooks[].webhook",
-      "A signed POST (Standard Webhooks).",
-      {
-          discreet(required(leaf<&T::url>("url", of(kind::hook_url), "Where it goes."))),
-          secret_file<T>("secret_file", kind::signing_file, &T::secret, &T::secret_file,
-                         "File with the signing key, `whsec_` and base64; none: unsigned."),
-          leaf<&T::timeout>("timeout", span(100ms, 10min), "How long one delivery may take.",
-                            "It is tried again with back-off."),
-      },
-      {}};
-  return s;
-}
-
-const section& exec_section() {
-  using T = exec_hook;
-  static const section s{
-      "pools.NAME.autoscale.hooks[].exec",
-      "A program that gets the decision as JSON on standard input.",
-      {
-          discreet(required(leaf<&T::command>("command", list(of(kind::text), 1, 64),
-                                              "Program, as an absolute path, and its arguments."))),
-          leaf<&T::timeout>("timeout", span(100ms, 1h), "How long it may run.",
-                            "It is killed and tried again with back-off."),
-      },
-      check_exec};
-  return s;
-}
-
-const section& hook_section() {
-  static const section s{"pools.NAME.autoscale.hooks[]",
-                         "Who is told of every decision; each is either a webhook or an exec.",
-                         {
-                             nested<&hook::webhook>("webhook", webhook_section()),
-                             nested<&hook::exec>("exec", exec_section()),
-                         },
-                         {},
-                         1,
-                         1};
-  return s;
-}
-
-const section& autoscale_section() {
-  using A = core::autoscale_settings;
-  constexpr auto scale = &P::autoscale;
-  static const section s{
-      "pools.NAME.autoscale",
-      "How many workers the backlog needs, told to hooks. Absent: nothing is decided.",
-      {
-          leaf<&pool::settings, scale, &A::min>("min", count(0, 65536),
-                                                "The fewest workers asked "
-                                                "for."),
-          leaf<&pool::settings, scale, &A::max>("max", count(1, 65536),
-                                                "The most workers asked for.",
-                                                "The backlog waits, up to the queue's bounds."),
-          leaf<&pool::settings, scale, &A::objective>("objective", span(1s, 7 * 24h),
-                                                      "The longest that a batch should wait; new "
-                                                      "workers keep no less than startup_time + "
-                                                      "sustain + 10 s."),
-          leaf<&pool::settings, scale, &A::sustain>(
-              "sustain", span(0s, 24h),
-              "How long backlog must last before more than the base is asked for."),
-          leaf<&pool::settings, scale, &A::startup_time>(
-              "startup_time", span(0s, 24h),
-              "Until a worker that was asked for takes work; learned once seen."),
-          leaf<&pool::settings, scale, &A::target_utilization>("target_utilization", share(0.05, 1),
-                                                               "Share of slots meant to be busy."),
-          leaf<&pool::settings, scale, &A::scale_in_window>(
-              "scale_in_window", span(0s, 24h),
-              "Workers go only when they were not needed for this long."),
-          leaf<&pool::settings, scale, &A::resend>("resend", span(1s, 24h),
-                                                   "The standing decision is sent again this "
-                                                   "often, in steps of 5 s."),
-          leaf<&pool::settings, scale, &A::slots_per_worker>(
-              "slots_per_worker", or_word(count(1, 65536), "auto"),
-              "Slots of workers still to come; auto: as of those known."),
-          list_of<&pool::hooks>("hooks", hook_section(), "", 0, 16),
-      },
-      check_autoscale};
-  return s;
-}
-
-// The keys of autoscale belong to two members of pool, so the pool itself is what is opened.
-key autoscale_key() {
-  auto k = same_object("autoscale", autoscale_section());
-  k.optional = true;
-  k.open = [](void* o) {
-    static_cast<pool*>(o)->settings.autoscale.emplace();
-    return o;
-  };
-  k.peek = [](const void* o) {
-    return static_cast<const pool*>(o)->settings.autoscale ? o : nullptr;
-  };
-  return k;
-}
-
 std::vector<key> pool_keys() {
   const auto within = [](auto... keys) { return std::vector<key>{std::move(keys)...}; };
   return within(
@@ -404,8 +350,9 @@ std::vector<key> pool_keys() {
       same_object("health_check", health_section()), same_object("ejection", ejection_section()),
       leaf<&pool::settings, &P::slow_start>(
           "slow_start", span(0s, 24h),
-          "How long the slots and rate of a worker ramp up after it (re)joined; while no worker has a free "
-          "slot each of its successes opens one more; 0s: at once."),
+          "How long the slots and rate of a worker ramp up after it (re)joined; while no worker "
+          "has a free slot, each of its successes opens one more, until one fails; 0s: at once."),
+      same_object("learning", learning_section()),
       nested<&pool::settings, &P::adaptive_slots>("adaptive_slots", adaptive_slots_section()),
       nested<&pool::keepalive>("keepalive", keepalive_section()),
       same_object("queue", queue_section()), same_object("retry_budget", retry_budget_section()),

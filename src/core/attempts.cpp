@@ -15,8 +15,9 @@ std::uint32_t attempts::take_stuck(const attempt_list& list, instant now) noexce
   std::uint32_t taken = 0;
   for (attempt_id id = list.oldest; id; id = table_.at(id.index).newer) {
     attempt& a = table_.at(id.index);
-    const double factor = overdue_factor(base::to_seconds(now - a.started), a.expected_seconds);
-    if (a.abandoned || !a.sized || a.stuck || factor > stuck_overdue) continue;
+    const double elapsed = base::to_seconds(now - a.started);
+    const bool long_ago = elapsed > std::max(overdue_seconds_min, stuck_ * a.expected_seconds);
+    if (a.abandoned || !a.sized || a.stuck || !long_ago) continue;
     a.stuck = true;
     ++taken;
   }

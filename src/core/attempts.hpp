@@ -49,6 +49,10 @@ struct outlook {
 
 class attempts {
  public:
+  void configure(const learning_settings& s) noexcept {
+    overdue_ = s.overdue;
+    stuck_ = s.stuck;
+  }
   attempt_id open(attempt_list& list, const attempt& facts);
   void close(attempt_list& list, attempt_id id) noexcept;
 
@@ -64,7 +68,7 @@ class attempts {
   // declared nothing never is: where sizes are heavy-tailed most of the work is in batches that
   // take many times the mean, and the fastest worker would look slow for having one.
   double overdue(const attempt_list& list, instant now) const noexcept;
-  // Those that became stuck since the last call: overdue by stuck_overdue or worse.
+  // Those that became stuck since the last call.
   std::uint32_t take_stuck(const attempt_list& list, instant now) noexcept;
   // Until the last one is predicted to end; 0 for an empty list.
   double finish_seconds(const attempt_list& list, instant now) const noexcept;
@@ -74,6 +78,7 @@ class attempts {
 
  private:
   base::slab<attempt, attempt_tag> table_;
+  double overdue_ = learning_settings{}.overdue, stuck_ = learning_settings{}.stuck;
 };
 
 // Every admit and finish passes through these.
@@ -111,7 +116,7 @@ inline double attempts::overdue(const attempt_list& list, instant now) const noe
     const double elapsed = base::to_seconds(now - a.started);
     if (elapsed <= overdue_seconds_min) break;  // so are all that began later
     if (!a.abandoned && a.sized)
-      least = std::min(least, overdue_factor(elapsed, a.expected_seconds));
+      least = std::min(least, overdue_factor(elapsed, a.expected_seconds, overdue_));
     id = a.newer;
   }
   return least;

@@ -49,7 +49,7 @@ std::uint32_t batch_groups::critical(std::uint32_t head, double speed) noexcept 
   const std::uint32_t largest = tree_.first_that(g.root, was_there);
   if (largest == none) return head;
   const double drain = tree_.total(g.root).seconds / speed;
-  return tree_.own(largest).seconds >= critical_share * drain ? largest : head;
+  return tree_.own(largest).seconds >= critical_share_ * drain ? largest : head;
 }
 
 }  // namespace weir::core

@@ -14,18 +14,19 @@
 #include <vector>
 
 #include "core/order_forest.hpp"
+#include "core/settings.hpp"
 
 namespace weir::core {
-
-// The largest goes first when it takes at least this share of the time that the whole fleet would
-// need for what waits of the group.
-inline constexpr double critical_share = 0.7;
 
 class batch_groups {
  public:
   static constexpr std::uint32_t none = ~0u;
 
   explicit batch_groups(std::uint64_t seed) noexcept : tree_(seed) {}
+
+  // The largest goes first when it takes at least this share of the time that the whole fleet would
+  // need for what waits of the group.
+  void configure(double critical_share) noexcept { critical_share_ = critical_share; }
 
   // A batch of the group waits. `name` is a hash, not 0; equal sizes go by `sequence`.
   void insert(std::uint32_t id, std::uint32_t account, std::uint64_t name, double seconds,
@@ -82,6 +83,7 @@ class batch_groups {
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> of_;   // by batch
   std::unordered_map<full_name, std::uint32_t, mixed> numbers_;
+  double critical_share_ = queue_settings{}.critical_share;
 };
 
 }  // namespace weir::core

@@ -6,6 +6,7 @@
 namespace weir::core {
 namespace {
 
+constexpr int load_steps = 10;   // looks at a report's age while it fades by e
 constexpr duration connect_rest_max = std::chrono::seconds(5);
 
 std::string_view failure_text(attempt_end how) noexcept {
@@ -26,7 +27,12 @@ worker_state combine(const worker_condition& c) noexcept {
 }
 
 fleet::fleet(const pool_settings& settings, effects& out, std::uint64_t seed, instant now)
-    : settings_(settings), out_(out), random_(seed), rates_(now), ejection_(settings.ejection) {
+    : settings_(settings),
+      out_(out),
+      random_(seed),
+      rates_(now, settings.learning),
+      ejection_(settings.ejection) {
+  attempts_.configure(settings.learning);
   configure_tuner(now);
   rebuild_pickers(now);
 }
@@ -109,6 +115,8 @@ std::optional<worker_id> fleet::find(std::string_view name) const {
 
 void fleet::reconfigured(bool new_policy, instant now) {
   ejection_.configure(settings_.ejection);
+  rates_.configure(settings_.learning, now);
+  attempts_.configure(settings_.learning);
   configure_tuner(now);
   for (std::uint32_t i = 0; i < workers_.extent(); ++i) {
     if (!workers_.taken(i)) continue;
@@ -120,7 +128,7 @@ void fleet::reconfigured(bool new_policy, instant now) {
 }
 
 void fleet::rebuild_pickers(instant now) {
-  for (auto& p : pickers_) p = make_picker(settings_.balance, settings_.hash_balance_factor);
+  for (auto& p : pickers_) p = make_picker(settings_);
   for (std::uint32_t i = 0; i < workers_.extent(); ++i)
     if (workers_.taken(i)) offer(i, workers_.at(i), now);
 }
@@ -179,12 +187,12 @@ void fleet::sync_slots(std::uint32_t index, worker& w, instant now) noexcept {
   w.slots_open = tuner_ ? tuner_->open(index, most) : most;
   if (w.ramping)
     w.slots_open = std::min(
-        w.slots_open, open_slots(declared, age, settings_.slow_start) + w.slots_earned);
+        w.slots_open, open_slots(declared, age, slow_start()) + w.slots_earned);
   count_speed(w);
 }
 
 void fleet::sync_favour(worker& w, instant now) noexcept {
-  const double reported = reported_share(w.load, now - w.load_at);
+  const double reported = reported_share(w.load, now - w.load_at, settings_.learning);
   w.favour = std::max(w.settings.weight * w.share_asked, weight_min) * reported;
 }
 
@@ -196,11 +204,12 @@ void fleet::sync_timer(std::uint32_t index, const worker& w, instant now) {
   instant due = w.checks.next_deadline();
   if (w.resting) due = std::min(due, w.rest_until);
   if (w.ramping) {
-    const duration step = next_slot_age(w.settings.slots, now - w.ramp_began, settings_.slow_start);
+    const duration step = next_slot_age(w.settings.slots, now - w.ramp_began, slow_start());
     due = std::min(due, base::after(w.ramp_began, step));
   }
-  if (w.load > load_free && now - w.load_at < load_forgotten)
-    due = std::min(due, base::after(now, load_step));
+  const learning_settings& l = settings_.learning;
+  if (w.load > l.load_free && now - w.load_at < load_forgotten(l))
+    due = std::min(due, base::after(now, l.load_memory / load_steps));
   due == base::never ? timers_.erase(index) : timers_.set(index, due);
 }
 
@@ -216,11 +225,17 @@ void fleet::begin_service(worker& w, instant now) noexcept {
 }
 
 // Slow start is to spare a cold worker, not to let batches wait for one that is proven: while no
-// worker has a free slot, each success opens one more, as in TCP's slow start (RFC 5681, 3.1).
+// worker has a free slot, each success opens one more, as in TCP's slow start (RFC 5681, 3.1);
+// a failure shuts those again.
 void fleet::earn_slot(std::uint32_t index, worker& w, instant now) {
   if (w.slots_open >= w.slots_lasting) return;
   ++w.slots_earned;
   sync(index, now);
+}
+
+void fleet::lose_slots(std::uint32_t index, worker& w, instant now) {
+  w.slots_earned = 0;
+  if (w.ramping) sync(index, now);
 }
 
 void fleet::tell(event::kind what, worker_id id, const worker& w, instant now) {
@@ -278,6 +293,7 @@ void fleet::failed(worker_id id, instant now, attempt_end how) {
   if (!w) return;
   ++w->failures;
   w->last_failure = how;
+  if (w->slots_earned > 0) lose_slots(id.index, *w, now);
   const bool news = ejection_.failed(id.index, now);
   if (ejection_.failures_in_row(id.index) <= 1) w->streak_began = now;
   if (news) take_ejections(now);

@@ -169,7 +169,7 @@ class fleet {
   std::optional<worker_id> find(std::string_view name) const;
   worker_view view(worker_id id, instant now) const;
   double rate(const worker& w, instant now) const noexcept {
-    const double share = w.ramping ? probation_share(now - w.ramp_began, settings_.slow_start) : 1;
+    const double share = w.ramping ? probation_share(now - w.ramp_began, slow_start()) : 1;
     return w.favour * w.relative * share;
   }
   double finish_seconds(const worker& w, instant now) const noexcept {
@@ -234,8 +234,12 @@ class fleet {
     speed_ += counts - w.speed_counted;
     w.speed_counted = counts;
   }
+  ramp slow_start() const noexcept {
+    return {settings_.slow_start, settings_.learning.joining_share};
+  }
   void begin_service(worker& w, instant now) noexcept;
   void earn_slot(std::uint32_t index, worker& w, instant now);
+  void lose_slots(std::uint32_t index, worker& w, instant now);
   void forget_if_empty(std::uint32_t index, instant now);
   void health_became(std::uint32_t index, worker& w, health::change change, instant now);
   void wake_up(worker& w) noexcept;

@@ -153,13 +153,14 @@ void fleet::wake_rates(instant now) noexcept {
 // Ages what was learned, and notices who is overdue, while something runs.
 void fleet::refresh_rates(instant now) {
   rates_.advance(now);
+  const double stuck_from = settings_.learning.overdue / settings_.learning.stuck;
   speed_ = 0;
   for (std::uint32_t i = 0; i < workers_.extent(); ++i) {
     if (!workers_.taken(i)) continue;
     worker& w = workers_.at(i);
     w.speed_counted = 0;
     refresh_rate(i, w, now);
-    if (w.relative <= w.learned * stuck_overdue) notice_stuck(i, w, now);
+    if (w.relative <= w.learned * stuck_from) notice_stuck(i, w, now);
     offer(i, w, now);
   }
   next_refresh_ = in_flight_ > 0 ? now + refresh_interval : base::never;
@@ -212,7 +213,7 @@ worker_view fleet::view(worker_id id, instant now) const {
   v.managed = w.settings.managed, v.backup = w.settings.backup, v.removing = w.removing;
   v.resting = w.resting;
   v.slots_lasting = w.slots_lasting;
-  v.reported_load = now - w.load_at < load_forgotten ? w.load : 0;
+  v.reported_load = now - w.load_at < load_forgotten(settings_.learning) ? w.load : 0;
   return v;
 }
 

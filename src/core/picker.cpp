@@ -100,16 +100,16 @@ constexpr double rate_of(std::uint32_t rank) noexcept {
   return std::bit_cast<double>((fastest_step - rank) << (52 - 6));
 }
 
-// For a rank % 64, which of the ranks behind it are still within the tolerance of its rate: a bit
-// each, the next one in the lowest. It is the same in every octave.
-constexpr std::array<std::uint64_t, octave_steps> tolerated = [] {
+// For a rank % 64, which of the ranks behind it are still within `share` of its rate (less than
+// half): a bit each, the next one in the lowest. It is the same in every octave.
+std::array<std::uint64_t, octave_steps> tolerated_within(double share) noexcept {
   std::array<std::uint64_t, octave_steps> masks{};
   for (std::uint32_t rank = 0; rank < octave_steps; ++rank) {
-    const std::uint32_t last = rank_of(rate_of(rank) * (1 - rate_tolerance));
+    const std::uint32_t last = rank_of(rate_of(rank) * (1 - share));
     masks[rank] = (std::uint64_t{1} << (last - rank)) - 1;
   }
   return masks;
-}();
+}
 
 // Free workers in cells of equal rate (to 1.6 %) and equal number of attempts running, so that
 // every call is O(1) whatever the size of the fleet. Inside a cell the one that came first goes
@@ -117,7 +117,9 @@ constexpr std::array<std::uint64_t, octave_steps> tolerated = [] {
 // fewest attempts, so that the lowest bit of a word is the best of it.
 class least_loaded final : public picker {
  public:
-  least_loaded() { row_of_.fill(no_row); }
+  explicit least_loaded(double equal_within) : tolerated_(tolerated_within(equal_within)) {
+    row_of_.fill(no_row);
+  }
 
   void put(std::uint32_t worker, const candidate& c) override {
     const std::uint32_t rank = rank_of(c.rate);
@@ -146,7 +148,7 @@ class least_loaded final : public picker {
     const std::uint32_t best = top_rank();
     std::uint32_t chosen = best;
     std::uint64_t least = lowest_bit(columns_[best]);
-    std::uint64_t others = behind(best) & tolerated[best % 64];
+    std::uint64_t others = behind(best) & tolerated_[best % 64];
     for (; others != 0 && least > 1; others &= others - 1) {
       const std::uint32_t rank = best + 1 + static_cast<std::uint32_t>(std::countr_zero(others));
       const std::uint64_t here = lowest_bit(columns_[rank]);
@@ -220,6 +222,7 @@ class least_loaded final : public picker {
     if (columns_[p.rank] == 0) unmark(p.rank);
   }
 
+  const std::array<std::uint64_t, octave_steps> tolerated_;
   std::vector<place> places_;                        // by worker
   std::vector<cell> cells_;                          // `columns` for each rank used so far
   std::array<std::uint32_t, ranks> row_of_;          // by rank: the first of its cells
@@ -378,8 +381,8 @@ class hash_ring final : public picker {
 
 }  // namespace
 
-std::unique_ptr<picker> make_picker(balance policy, double hash_balance_factor) {
-  switch (policy) {
+std::unique_ptr<picker> make_picker(const pool_settings& settings) {
+  switch (settings.balance) {
     case balance::power_of_two:
       return std::make_unique<power_of_two>();
     case balance::round_robin:
@@ -387,13 +390,13 @@ std::unique_ptr<picker> make_picker(balance policy, double hash_balance_factor) 
     case balance::random:
       return std::make_unique<uniform>();
     case balance::hash:
-      return std::make_unique<hash_ring>(hash_balance_factor);
+      return std::make_unique<hash_ring>(settings.hash_balance_factor);
     case balance::first:
       return std::make_unique<first_joined>();
     case balance::least_loaded:
       break;
   }
-  return std::make_unique<least_loaded>();
+  return std::make_unique<least_loaded>(settings.learning.equal_within);
 }
 
 }  // namespace weir::core

@@ -39,12 +39,10 @@ class picker {
   bool empty() const noexcept { return size() == 0; }
 };
 
-// least_loaded: best rate; within this share of it (to 1.6 %), fewest attempts running.
-inline constexpr double rate_tolerance = 0.1;
-
+// least_loaded: best rate; within learning.equal_within of it (to 1.6 %), fewest attempts running.
 // hash: consistent hashing with bounded loads (Mirrokni, Thorup and Zadimoghaddam, SODA 2018): a
 // worker takes at most `hash_balance_factor` times its slots' share of all that runs, on those
 // without a free slot too, before the next one on the ring is used.
-std::unique_ptr<picker> make_picker(balance policy, double hash_balance_factor = 1.25);
+std::unique_ptr<picker> make_picker(const pool_settings& settings);
 
 }  // namespace weir::core

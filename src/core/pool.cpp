@@ -159,7 +159,8 @@ std::optional<worker_id> pool::find_worker(std::string_view name) const {
 void pool::configure(const pool_settings& settings, instant now) {
   state& s = *s_;
   const bool new_policy = settings.balance != s.settings.balance ||
-                          settings.hash_balance_factor != s.settings.hash_balance_factor;
+                          settings.hash_balance_factor != s.settings.hash_balance_factor ||
+                          settings.learning.equal_within != s.settings.learning.equal_within;
   s.settings = settings;
   s.queue.configure(settings.queue);
   s.budget.configure(settings.retry_budget);

@@ -11,54 +11,52 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "core/settings.hpp"
 
 namespace weir::core {
 
-using base::duration;
-using base::instant;
-
-inline constexpr double rate_decay_seconds = 30;
-inline constexpr double rate_shrinkage = 8;        // pseudo-samples at the pool's mean
-inline constexpr double overdue_factor_limit = 4;  // times expected
 inline constexpr double overdue_seconds_min = 1;
-inline constexpr double stuck_overdue = 0.25;  // an overdue factor: 16 x expected
-inline constexpr double probation_start = 0.3;
 inline constexpr double log_ratio_max = 12;  // one absurd sample must not outweigh many good ones
 
 // What a worker says of its own load (ORCA) lowers its share of the choice, not what is learned:
-// nothing up to `free`, where servers still answer at once (queueing: waits grow as u / (1 - u));
-// down to a quarter when full, so that it still takes work when all are; and believed for about as
-// long as a batch or two, with the weight exp(-age / fade).
-inline constexpr double load_free = 0.8;
-inline constexpr double load_full_share = 0.25;
-inline constexpr double load_fade_seconds = 10;
-inline constexpr duration load_forgotten = std::chrono::seconds(60);  // exp(-6): nothing is left
-inline constexpr duration load_step = std::chrono::seconds(1);        // between looks at its age
-
-// 1 for no report (load 0) or a forgotten one.
-double reported_share(double load, duration age) noexcept;
+// nothing up to `load_free`, where servers still answer at once (queueing: waits grow as
+// u / (1 - u)); down to `load_full_share`, so that it still takes work when all are full; with the
+// weight exp(-age / load_memory), for a batch or two. 1 for no report (load 0), or a forgotten one.
+double reported_share(double load, duration age, const learning_settings& s) noexcept;
+// exp(-6): nothing is left.
+inline duration load_forgotten(const learning_settings& s) noexcept { return 6 * s.load_memory; }
 
 // (sum + 8 m_pool) / (n + 8): a worker seen seldom is taken for an average one.
-inline double shrunk_mean(double decayed_sum, double decayed_count, double pool_mean) noexcept {
-  return (decayed_sum + rate_shrinkage * pool_mean) / (decayed_count + rate_shrinkage);
+inline double shrunk_mean(double decayed_sum, double decayed_count, double pool_mean,
+                          double prior_attempts) noexcept {
+  return (decayed_sum + prior_attempts * pool_mean) / (decayed_count + prior_attempts);
 }
 
 // 1, or 4 x expected / elapsed for an attempt that takes more than 4 x its expectation and 1 s.
-double overdue_factor(double elapsed_seconds, double expected_seconds) noexcept;
+double overdue_factor(double elapsed_seconds, double expected_seconds, double overdue) noexcept;
+
+// Slow start: how long, and the share with which it begins.
+struct ramp {
+  duration lasts{};
+  double begins = learning_settings{}.joining_share;
+};
 
 // The share of its rate and of its slots that a worker gets `age` after (re)joining:
 // 0.3 + 0.7 x min(1, age / slow_start); 1 when slow start is off.
-double probation_share(duration age, duration slow_start) noexcept;
+double probation_share(duration age, ramp r) noexcept;
 
 // Slots open at that age: the share rounded up, at least one of any.
-std::uint32_t open_slots(std::uint32_t slots, duration age, duration slow_start) noexcept;
+std::uint32_t open_slots(std::uint32_t slots, duration age, ramp r) noexcept;
 
 // The age at which one more slot opens than at `age`; slow_start when none will before.
-duration next_slot_age(std::uint32_t slots, duration age, duration slow_start) noexcept;
+duration next_slot_age(std::uint32_t slots, duration age, ramp r) noexcept;
 
 class rates {
  public:
-  explicit rates(instant now) noexcept : landmark_(now) {}
+  explicit rates(instant now, const learning_settings& s = {}) noexcept : landmark_(now) {
+    configure(s, now);
+  }
+  void configure(const learning_settings& s, instant now) noexcept;
 
   // Worker numbers are dense; a number starts (again) as an average worker.
   void join(std::uint32_t worker);
@@ -77,7 +75,7 @@ class rates {
 
   double mean(std::uint32_t worker) const noexcept {  // m_w
     const decayed& d = workers_[worker];
-    return shrunk_mean(d.sum * shrink_, d.count * shrink_, pool_mean_);
+    return shrunk_mean(d.sum * shrink_, d.count * shrink_, pool_mean_, prior_);
   }
   double pool_mean() const noexcept { return pool_mean_; }
   // Samples behind m_w, decayed: how much it is worth.
@@ -92,7 +90,9 @@ class rates {
   std::vector<decayed> workers_;
   decayed pool_;
   double pool_mean_ = 0;
-  double shrink_ = 1;  // exp(-(now - landmark) / 30 s)
+  double shrink_ = 1;  // exp(-(now - landmark) / memory)
+  double memory_ = 0;  // seconds
+  double prior_ = 0;   // attempts
   instant landmark_, now_{};
 };
 

@@ -34,6 +34,8 @@ struct queue_settings {
   duration priority_step = 10s;           // one step of urgency moves a batch by this much
   double cost_weight = 5;  // beta: overtaken only within beta times its own size; while autoscale
                            // can bring more workers, within half of the objective at most
+  double critical_share = 0.7;            // a group's largest goes first when it takes so much of
+                                          // the time that the group needs
   std::uint32_t tenants_max = 10000;      // tenants beyond it share one account
   tenant_settings tenant_defaults;        // of those that are not named
   std::vector<tenant_settings> tenants;   // complete: what was not given is as of the defaults
@@ -64,6 +66,18 @@ struct ejection_settings {
 struct adaptive_slots_settings {   // of workers that do not know how much they can do at once
   std::uint32_t min = 1;           // open slots of a worker, at least
   double tolerance = 1.5;          // a batch may take so many times what it takes at half the slots
+};
+
+struct learning_settings {         // how fast workers are, from the attempts that they ended
+  duration memory = 30s;           // an attempt's weight is 1/e after this
+  double prior_attempts = 8;       // at the pool's mean: a worker seen seldom is an average one
+  double equal_within = 0.1;       // least_loaded: rates that differ by this share are the same
+  double overdue = 4;              // times expected: its worker counts as slower from then on
+  double stuck = 16;               // times expected: counts as a failure in ejection's share
+  double joining_share = 0.3;      // of its slots and its rate, with which slow start begins
+  double load_free = 0.8;          // a reported load up to this changes nothing
+  double load_full_share = 0.25;   // of its rate when it reports that it can do no more
+  duration load_memory = 10s;      // a report's weight is 1/e after this
 };
 
 struct retry_settings {            // a route's
@@ -105,6 +119,7 @@ struct pool_settings {
   queue_settings queue;
   health_settings health;
   ejection_settings ejection;
+  learning_settings learning;
   retry_budget_settings retry_budget;
   durable_settings durable;
   std::optional<autoscale_settings> autoscale;

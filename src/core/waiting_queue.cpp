@@ -39,6 +39,7 @@ double unsized_order::seconds(std::uint32_t route, instant arrival, double est_s
 
 void waiting_queue::configure(const queue_settings& settings) {
   shares_.configure(settings);
+  groups_.configure(settings.critical_share);
   weights_ = 0;
   for (std::uint32_t account = 0; account < roots_.size(); ++account) {
     if (roots_[account] == none) continue;

@@ -216,6 +216,17 @@ const std::string shown = R"json({
         "outage_share": "50%"
       },
       "slow_start": "1m",
+      "learning": {
+        "memory": "30s",
+        "prior_attempts": 8,
+        "equal_within": "10%",
+        "overdue": 4,
+        "stuck": 16,
+        "joining_share": "30%",
+        "load_free": "80%",
+        "load_full_share": "25%",
+        "load_memory": "10s"
+      },
       "keepalive": {
         "idle": "1s",
         "max": 256
@@ -227,6 +238,7 @@ const std::string shown = R"json({
         "max_wait": "5m",
         "priority_step": "10s",
         "cost_weight": 5,
+        "critical_share": "70%",
         "max_tenants": 10000,
         "tenant_defaults": {
           "weight": 2,

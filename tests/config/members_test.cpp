@@ -155,6 +155,24 @@ TEST_CASE("what batches go to the same worker by arrives in its members") {
   CHECK(with_pool("hash_balance_factor: 150%").settings.hash_balance_factor == Approx(1.5));
 }
 
+TEST_CASE("what is learned of workers' speed goes by the keys that are given") {
+  const auto p = with_pool(
+      "learning: {memory: 1m, prior_attempts: 2.5, equal_within: 5%, overdue: 3, stuck: 9, "
+      "joining_share: 50%, load_free: 60%, load_full_share: 10%, load_memory: 3s}, "
+      "queue: {critical_share: 90%}");
+  const core::learning_settings& l = p.settings.learning;
+  CHECK(l.memory == 60s);
+  CHECK(l.prior_attempts == 2.5);
+  CHECK(l.equal_within == Approx(0.05));
+  CHECK(l.overdue == 3);
+  CHECK(l.stuck == 9);
+  CHECK(l.joining_share == Approx(0.5));
+  CHECK(l.load_free == Approx(0.6));
+  CHECK(l.load_full_share == Approx(0.1));
+  CHECK(l.load_memory == 3s);
+  CHECK(p.settings.queue.critical_share == Approx(0.9));
+}
+
 TEST_CASE("a pool's probe keys arrive in their members") {
   const auto p = with_pool(
       "health_check: {host: up.example, statuses: [204, 299], interval: 11s, fast_interval: 10s, "

@@ -140,4 +140,21 @@ TEST_CASE("running attempts tell the soonest free slot, and by how much they are
   CHECK(std::isinf(none.soonest));
 }
 
+TEST_CASE("what is overdue and what is stuck is the pool's to say, and a second is neither") {
+  learning_settings s;
+  s.overdue = 2, s.stuck = 3;
+  attempts t;
+  t.configure(s);
+  attempt_list list;
+  t.open(list, started(0, 4));
+  CHECK(t.overdue(list, at(8)) == 1);
+  CHECK(t.overdue(list, at(10)) == Approx(0.8));
+  CHECK(t.take_stuck(list, at(12)) == 0);
+  CHECK(t.take_stuck(list, at(12.1)) == 1);
+  CHECK(t.take_stuck(list, at(20)) == 0);
+  t.open(list, started(20, 0.001));
+  CHECK(t.take_stuck(list, at(21)) == 0);
+  CHECK(t.take_stuck(list, at(21.1)) == 1);
+}
+
 }  // namespace weir::core::test

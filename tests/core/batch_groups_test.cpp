@@ -9,6 +9,8 @@
 namespace weir::core::test {
 namespace {
 
+const double share = queue_settings{}.critical_share;
+
 struct bench {
   batch_groups g{1};
   std::uint64_t sequence = 0;
@@ -42,7 +44,7 @@ TEST_CASE("the largest of a group goes first when it takes 0.7 of what the group
     for (double s : r.sizes) all += s;
     const double largest = *std::ranges::max_element(r.sizes);
     CAPTURE(r.sizes, r.speed);
-    const std::uint32_t goes = r.speed > 0 && largest >= critical_share * all / r.speed
+    const std::uint32_t goes = r.speed > 0 && largest >= share * all / r.speed
                                    ? r.goes : 0;
     CHECK(b.g.critical(0, r.speed) == goes);
   }
@@ -140,13 +142,23 @@ TEST_CASE("the rule holds whatever came and went") {
           if (o.ready && o.sequence <= turn.there) largest = std::max(largest, o.seconds);
         }
       const std::uint32_t goes = b.g.critical(head, speed);
-      if (largest == 0 || largest < critical_share * work / speed * (1 - 1e-9)) {
+      if (largest == 0 || largest < share * work / speed * (1 - 1e-9)) {
         CHECK(goes == head);
-      } else if (largest > critical_share * work / speed * (1 + 1e-9)) {
+      } else if (largest > share * work / speed * (1 + 1e-9)) {
         CHECK(all[goes].seconds == largest);
       }
     }
   }
+}
+
+TEST_CASE("how large the largest has to be is the pool's to say") {
+  bench b;
+  b.add(0, 1), b.add(1, 3);   // 3 of 4 s with one slot
+  CHECK(b.g.critical(0, 1) == 1);
+  b.g.configure(0.8);
+  CHECK(b.g.critical(0, 1) == 0);
+  b.g.configure(0.7);
+  CHECK(b.g.critical(0, 1) == 1);
 }
 
 }  // namespace weir::core::test

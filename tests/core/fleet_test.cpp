@@ -353,6 +353,8 @@ TEST_CASE("while no slot is free a success opens one more of a worker that start
   b.f.succeeded(late, at(100));
   CHECK(open() == 10);
   CHECK(b.f.view(late, at(100)).rate == Approx(0.3));
+  b.f.failed(late, at(100));
+  CHECK(open() == 3);
   b.run_until(106);
   b.f.probed(late, false, "refused", at(106));
   b.run_until(130);

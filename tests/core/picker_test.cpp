@@ -13,8 +13,17 @@ constexpr std::uint32_t none = picker::none;
 constexpr std::array policies{balance::least_loaded, balance::power_of_two, balance::round_robin,
                               balance::random,       balance::hash,         balance::first};
 
+std::unique_ptr<picker> made(balance policy, double hash_balance_factor = 1.25,
+                             double equal_within = 0.1) {
+  pool_settings s;
+  s.balance = policy;
+  s.hash_balance_factor = hash_balance_factor;
+  s.learning.equal_within = equal_within;
+  return make_picker(s);
+}
+
 struct bench {
-  explicit bench(balance policy) : p(make_picker(policy)), random(7) {}
+  explicit bench(balance policy) : p(made(policy)), random(7) {}
   std::uint32_t pick(std::uint64_t affinity = 0) { return p->pick(affinity, random); }
   std::unique_ptr<picker> p;
   base::random random;
@@ -243,7 +252,7 @@ TEST_CASE("hash: the bound is a share of all that runs, by slots, and by the fac
   };
   for (const row& r : rows) {
     INFO(r.what);
-    const auto p = make_picker(balance::hash, r.factor);
+    const auto p = made(balance::hash, r.factor);
     base::random random(7);
     const auto count = static_cast<std::uint32_t>(r.others.size()) + 1;
     for (std::uint32_t w = 0; w < count; ++w) p->put(w, {1, 0, 4});
@@ -277,6 +286,22 @@ TEST_CASE("hash: without an affinity the load is spread") {
   std::set<std::uint32_t> used;
   for (int i = 0; i < 100; ++i) used.insert(b.pick(0));
   CHECK(used.size() == 4);
+}
+
+TEST_CASE("least_loaded: what counts as the same rate is the pool's to say") {
+  struct row {
+    double equal_within, slower;
+    bool same;
+  };
+  for (const row& r : {row{0.1, 0.92, true}, {0.1, 0.85, false}, {0, 1, true}, {0, 0.97, false},
+                       {0.4, 0.62, true}, {0.4, 0.57, false}}) {
+    CAPTURE(r.equal_within, r.slower);
+    const auto p = made(balance::least_loaded, 1.25, r.equal_within);
+    base::random random(7);
+    p->put(0, {1, 1, 4});
+    p->put(1, {r.slower, 0, 4});
+    CHECK((p->pick(0, random) == 1) == r.same);
+  }
 }
 
 }  // namespace weir::core::test

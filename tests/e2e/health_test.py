@@ -175,13 +175,14 @@ class EjectionTest(WeirCase):
 
 
 class RampTest(WeirCase):
-    async def test_slots_open_slowly(self):
+    async def ramp(self, clients, slow_start):
+        """How many of ten slots were open, from when the worker came up until all were."""
         w1 = await self.worker("w1", fake_worker.takes(0.02))
         weir = await self.weir(basic_config([w1.config(slots=10)], pool={
-            "slow_start": "2s", **FAST}))
+            "slow_start": slow_start, **FAST}))
         w1.probe_status = 500
         await weir.worker_is("w1", "down")
-        running = load.Load(weir.front, clients=20)
+        running = load.Load(weir.front, clients=clients)
         w1.probe_status = 200
         await weir.worker_is("w1", "up", "saturated")
         opened = []
@@ -191,9 +192,16 @@ class RampTest(WeirCase):
             return opened[-1] == 10
         await until(all_open, "all slots open")
         self.assertEqual(set(await running.stop()), {200})
-        self.assertLess(opened[0], 10)
         self.assertEqual(opened, sorted(opened))
+        return opened
+
+    async def test_slots_open_slowly(self):
+        opened = await self.ramp(clients=2, slow_start="2s")
+        self.assertLess(opened[0], 10)
         self.assertGreater(len(set(opened)), 3)
+
+    async def test_slots_of_a_worker_that_does_its_work_open_for_what_waits(self):
+        await self.ramp(clients=20, slow_start="1h")
 
     async def test_backup_workers_serve_only_when_no_other_is_left(self):
         w1, spare = await self.worker("w1"), await self.worker("spare")
