@@ -81,9 +81,10 @@ const section& ejection_section() {
               "The worker is ejected."),
           leaf<&pool::settings, ejection, &E::failure_share>(
               "failure_share", share(0, 1),
-              "Share of the last 20 attempts that failed or hang for 16 times as long as expected: "
-              "surely above this (Wilson, 95 %), above that of the other workers, and as many as "
-              "consecutive_failures; 100% never ejects.",
+              "Share of the last 20 attempts that failed or hang (`learning.stuck`): surely above "
+              "this (Wilson, 95 %), above that of the other workers, and as many as "
+              "consecutive_failures. Attempts that fail far too fast (`learning.overdue`) are not "
+              "counted among the 20. 100% never ejects.",
               "The worker is ejected."),
           leaf<&pool::settings, ejection, &E::base_time>(
               "base_time", span(100ms, 24h), "The n-th ejection in a row lasts n times this."),
@@ -122,7 +123,8 @@ const section& learning_section() {
           leaf<&pool::settings, learning, &L::overdue>(
               "overdue", number(1, 1000),
               "Times its expectation: how long an attempt of known size may take, and 1 s.",
-              "Its worker counts as so much slower until it ends."),
+              "Its worker counts as so much slower until it ends. A failure in less than the "
+              "expectation divided by this is far too fast."),
           leaf<&pool::settings, learning, &L::stuck>(
               "stuck", number(1, 100000),
               "Times its expectation: how long an attempt of known size may take, and 1 s.",

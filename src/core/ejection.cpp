@@ -133,10 +133,10 @@ void ejection::success(recovery by, instant now) noexcept {
   reschedule(now);
 }
 
-bool ejection::failed(std::uint32_t worker, instant now) noexcept {
+bool ejection::failed(std::uint32_t worker, instant now, bool too_fast) noexcept {
   record* r = find(worker);
   if (!r) return false;
-  r->recent.failed();
+  r->recent.failed(too_fast);
   change(*r, [&](record& to) {
     to.last_failure = now;
     ++(to.ejected ? to.charged : to.streak);
@@ -179,12 +179,14 @@ bool ejection::too_many_in_row(const record& r) const noexcept {
 }
 
 // As many failures as would do in a row, and more of them than can be chance: above the share that
-// is tolerated, and above that of the other workers, who would share a fault of the batches.
+// is tolerated, and above that of the other workers, who would share a fault of the batches. By the
+// rate at which it fails: those that fail too fast take no time in which others could succeed.
 bool ejection::fails_too_often(const record& r) const noexcept {
   const std::uint32_t limit = settings_.consecutive_failures;
   const std::uint32_t failures = r.recent.failures();
   if (limit == 0 || failures < limit) return false;
-  const double certain = wilson_lower(failures, r.recent.count());
+  const double rate = static_cast<double>(r.recent.count()) / r.recent.timely();
+  const double certain = wilson_lower(failures, r.recent.count()) * rate;
   return certain > settings_.failure_share && certain > share_of_others(r);
 }
 
@@ -193,7 +195,7 @@ double ejection::share_of_others(const record& r) const noexcept {
   for (const record& other : records_) {
     if (!other.present || &other == &r) continue;
     failures += other.recent.failures();
-    attempts += other.recent.count();
+    attempts += other.recent.timely();
   }
   return attempts == 0 ? 0 : static_cast<double>(failures) / attempts;
 }

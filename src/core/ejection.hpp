@@ -45,8 +45,9 @@ class ejection {
   }
   // A failure that is the worker's: connect_failed, failed, response_timeout. Not busy, not a stale
   // connection, not the client's fault. The n-th ejection lasts n x base_time, at most time_max; n
-  // falls by one for each base_time without an ejection.
-  bool failed(std::uint32_t worker, instant now) noexcept;
+  // falls by one for each base_time without an ejection. `too_fast`: far sooner than the batch
+  // could have been done.
+  bool failed(std::uint32_t worker, instant now, bool too_fast = false) noexcept;
   // One of its attempts takes so long that something must be wrong with it: no failure in a row,
   // for it may still succeed, but one of the last 20.
   bool stuck(std::uint32_t worker, instant now) noexcept;

@@ -288,13 +288,13 @@ void fleet::refused_connection(worker_id id, instant now) {
   rest(id, std::min<duration>(settings_.busy_rest_min * (1u << doublings), connect_rest_max), now);
 }
 
-void fleet::failed(worker_id id, instant now, attempt_end how) {
+void fleet::failed(worker_id id, instant now, attempt_end how, bool too_fast) {
   worker* w = workers_.find(id);
   if (!w) return;
   ++w->failures;
   w->last_failure = how;
   if (w->slots_earned > 0) lose_slots(id.index, *w, now);
-  const bool news = ejection_.failed(id.index, now);
+  const bool news = ejection_.failed(id.index, now, too_fast);
   if (ejection_.failures_in_row(id.index) <= 1) w->streak_began = now;
   if (news) take_ejections(now);
 }
@@ -327,8 +327,11 @@ std::string fleet::why_ejected(std::uint32_t index, const worker& w) const {
   if (!ejection_.by_share(index))
     return std::to_string(ejection_.failures_in_row(index)) + " failures in a row" + last;
   const recent_attempts& r = ejection_.recent(index);
-  return std::to_string(r.failures()) + " of the last " + std::to_string(r.count()) +
-         " attempts failed or hang" + (w.failures > 0 ? last : "");
+  std::string why = std::to_string(r.failures()) + " of the last " + std::to_string(r.count()) +
+                    " attempts failed or hang";
+  if (const std::uint32_t fast = r.fast_failures())
+    why += ", " + std::to_string(fast) + " of them far too fast";
+  return w.failures > 0 ? why + last : why;
 }
 
 void fleet::ejection_changed(std::uint32_t index, worker& w, instant now) {

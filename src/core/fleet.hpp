@@ -123,7 +123,8 @@ class fleet {
     if (ejection_.succeeded(id.index, now)) take_ejections(now);
     if (w->ramping && !any_free()) earn_slot(id.index, *w, now);
   }
-  void failed(worker_id id, instant now, attempt_end how = attempt_end::failed);
+  void failed(worker_id id, instant now, attempt_end how = attempt_end::failed,
+              bool too_fast = false);
   // `count` failures, the last one at `failed`, were a batch's fault. In the count of those in a
   // row, ones that a success wiped out since are not taken back.
   void refund(worker_id id, std::uint32_t count, instant failed, instant now);

@@ -239,14 +239,17 @@ void pool::state::expire_waits(instant now) {
 
 // --- an attempt's end ---------------------------------------------------------------------------
 
-void pool::state::judge(worker_id on, const attempt_report& report, instant now) {
+void pool::state::judge(const batch& b, const attempt_report& report, instant now) {
+  const attempt& a = fleet.at(b.running);
+  const worker_id on = a.worker;
+  const double least = a.sized ? a.expected_seconds / settings.learning.overdue : 0;
   switch (report.end) {
     case attempt_end::failed:
     case attempt_end::response_timeout:
-      fleet.failed(on, now, report.end);
+      fleet.failed(on, now, report.end, base::to_seconds(now - a.started) < least);
       break;
     case attempt_end::connect_failed:
-      fleet.failed(on, now, report.end);
+      fleet.failed(on, now, report.end, true);
       fleet.refused_connection(on, now);
       break;
     case attempt_end::busy:
@@ -281,7 +284,7 @@ void pool::state::succeed(batch_id id, batch& b, const attempt_report& report, i
 verdict pool::state::conclude(batch_id id, batch& b, const attempt_report& report, instant now) {
   const worker_id on = fleet.at(b.running).worker;
   const instant began = fleet.at(b.running).started;
-  judge(on, report, now);
+  judge(b, report, now);
   if (report.end == attempt_end::busy) fleet.busy(on, began, now);
   const fault whose = blame(id, b, report, on, began, now);
   if (!not_executed(report.end)) spend_attempt(b, now);

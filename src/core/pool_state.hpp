@@ -102,7 +102,7 @@ struct pool::state {
   }
 
   // What an attempt's end says about its worker, and what becomes of the batch.
-  void judge(worker_id on, const attempt_report& report, instant now);
+  void judge(const batch& b, const attempt_report& report, instant now);
   [[gnu::always_inline]] void learn(const batch& b, instant now) {
     costs.learn(b.route, b.cost, fleet.learn(b.running, now));
     if (fleet.tunes()) fleet.tune(b.running, b.route, b.cost, now);

@@ -15,11 +15,12 @@ double wilson_lower(std::uint32_t failures, std::uint32_t attempts) noexcept {
   return std::max(0.0, (middle - reach) / (1 + z * z / n));
 }
 
-// Takes the bit out, and moves the older ones up behind it.
+// Takes the last failure's bits out, and moves the older ones up behind them.
 void recent_attempts::forgive(std::uint32_t count) noexcept {
-  for (; count > 0 && failures_ != 0; --count) {
-    const std::uint32_t newer = (failures_ & (~failures_ + 1)) - 1;
-    failures_ = ((failures_ >> 1) & ~newer) | (failures_ & newer);
+  for (; count > 0 && failures() > 0; --count) {
+    const std::uint64_t failed = ends_ & (fast - 1);
+    const std::uint64_t newer = ((failed & (~failed + 1)) - 1) * (failure | fast);
+    ends_ = (((ends_ >> 1) & ~newer) | (ends_ & newer)) & all;
     --count_;
   }
 }

@@ -14,7 +14,8 @@ namespace {
 
 struct bench : test::ejection_bench {
   using ejection_bench::ejection_bench;
-  // '+' succeeds, '-' fails, 'h' hangs; up to the first that ejects. How many were taken.
+  // '+' succeeds, '-' fails, '!' at once, 'h' hangs; up to the first that ejects. How many were
+  // taken.
   std::size_t play(std::uint32_t worker, std::string_view ends) {
     std::size_t taken = 0;
     for (char c : ends) {
@@ -22,6 +23,7 @@ struct bench : test::ejection_bench {
       ++taken;
       if (c == '+') machine.succeeded(worker, now);
       if (c == '-') machine.failed(worker, now);
+      if (c == '!') machine.failed(worker, now, true);
       if (c == 'h') machine.stuck(worker, now);
     }
     return taken;
@@ -52,7 +54,11 @@ TEST_CASE("a worker that surely fails more than the share is ejected, successes 
            {times("----", 1), 0},                      // fewer than consecutive_failures
            {times("h", 4), 0},
            {times("h+", 4) + "hh", 10},
-           {times("h", 9), 5}}) {
+           {times("h", 9), 5},
+           {times("+", 20) + times("!+", 10), 20 + 15},     // 8 at once beside 12
+           {times("+-+-+", 20), 0},                         // 8 of 20 that took their time
+           {times("+", 20) + times("++!", 10), 0},          // 7 at once beside 13: 27.9 %
+           {times("!", 4) + "++++", 0}}) {
     CAPTURE(r.history);
     bench b(4);
     const std::size_t taken = b.play(0, r.history);
@@ -83,6 +89,13 @@ TEST_CASE("nobody is ejected for what happens to all workers alike") {
   bench b(8);
   for (int i = 0; i < 40; ++i)
     for (std::uint32_t w = 0; w < 8; ++w) b.play(w, "-+-");
+  for (std::uint32_t w = 0; w < 8; ++w) CHECK_FALSE(b.machine.ejected(w));
+}
+
+TEST_CASE("nobody is ejected for what fails at once on all workers alike") {
+  bench b(8);
+  for (int i = 0; i < 40; ++i)
+    for (std::uint32_t w = 0; w < 8; ++w) b.play(w, "!+!");
   for (std::uint32_t w = 0; w < 8; ++w) CHECK_FALSE(b.machine.ejected(w));
 }
 
@@ -146,4 +159,26 @@ TEST_CASE("attempts that hang far beyond what was expected eject their worker, a
   b.run_until(17);
   CHECK(b.state(hung, 17) == worker_state::ejected);
   CHECK(b.f.view(hung, test::at(17)).reason == "5 of the last 5 attempts failed or hang");
+}
+
+TEST_CASE("a worker that fails two of five at once is ejected, one that takes its time is not") {
+  for (const double takes : {0.01, 1.0}) {
+    CAPTURE(takes);
+    test::pool_kit k;
+    const auto bad = k.add("bad"), good = k.add("good");
+    double now = 0;
+    for (int i = 0; i < 200; ++i) {
+      const auto a = k.admit(now, {.units = 1});
+      REQUIRE(a.what == admission::kind::granted);
+      const bool fails = a.grant.worker == bad && i > 20 && i % 5 < 2;
+      const double after = fails ? takes : 1;
+      k.finish(a.batch, fails ? attempt_end::failed : attempt_end::succeeded, now + after, false);
+      now += 1;
+      if (k.worker(bad, now).state == worker_state::ejected) break;
+    }
+    CHECK((k.worker(bad, now).state == worker_state::ejected) == (takes < 0.25));
+    CHECK(k.worker(good, now).state == worker_state::up);
+    const std::string why = k.worker(bad, now).reason;
+    if (takes < 0.25) CHECK(why.find("of them far too fast") != std::string::npos);
+  }
 }

@@ -7,9 +7,9 @@ using namespace weir::core;
 
 namespace {
 
-recent_attempts of(std::string_view ends) {  // '+' and '-', the oldest first
+recent_attempts of(std::string_view ends) {  // '+', '-', '!' far too fast; the oldest first
   recent_attempts r;
-  for (char c : ends) c == '+' ? r.succeeded() : r.failed();
+  for (char c : ends) c == '+' ? r.succeeded() : r.failed(c == '!');
   return r;
 }
 
@@ -56,6 +56,25 @@ TEST_CASE("only the last twenty attempts count") {
   CHECK(r.failures() == 0);
 }
 
+TEST_CASE("failures that are far too fast are not among the attempts that took their time") {
+  struct row {
+    std::string_view ends;
+    std::uint32_t failures, fast, timely;
+  };
+  const row rows[] = {
+      {"", 0, 0, 1},    {"+++", 0, 0, 3},  {"+-!", 2, 1, 2}, {"!!!", 3, 3, 1},
+      {"!!!!!!!!!!++++++++++", 10, 10, 10},
+      {"!!!!!!!!!!++++++++++++++++", 4, 4, 16},
+  };
+  for (const row& r : rows) {
+    CAPTURE(r.ends);
+    const recent_attempts got = of(r.ends);
+    CHECK(got.failures() == r.failures);
+    CHECK(got.fast_failures() == r.fast);
+    CHECK(got.timely() == r.timely);
+  }
+}
+
 TEST_CASE("forgiving takes the last failures out, and what came before keeps its age") {
   struct row {
     std::string_view before;
@@ -65,6 +84,8 @@ TEST_CASE("forgiving takes the last failures out, and what came before keeps its
   const row rows[] = {
       {"", 1, ""},           {"+++", 2, "+++"},     {"---", 1, "--"},      {"---", 5, ""},
       {"-+-+", 1, "-++"},    {"-+-+", 2, "++"},     {"+--++", 2, "+++"},
+      {"!-!+", 1, "!-+"},    {"!-!+", 2, "!+"},     {"-!+!+!", 3, "-++"},
+      {"!!!!!!!!!!!!!!!!!!!!!", 3, "!!!!!!!!!!!!!!!!!"},
   };
   for (const row& r : rows) {
     CAPTURE(r.before, r.count);
@@ -72,10 +93,12 @@ TEST_CASE("forgiving takes the last failures out, and what came before keeps its
     got.forgive(r.count);
     CHECK(got.count() == expected.count());
     CHECK(got.failures() == expected.failures());
+    CHECK(got.fast_failures() == expected.fast_failures());
     // The ages: each further success pushes the same ones out.
     for (int i = 0; i < 25; ++i) {
       got.succeeded(), expected.succeeded();
       CHECK(got.failures() == expected.failures());
+      CHECK(got.fast_failures() == expected.fast_failures());
     }
   }
 }
