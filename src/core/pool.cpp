@@ -36,7 +36,7 @@ admission pool::admit(const batch_facts& facts, instant now) {
     return a;
   }
   if (const refusal why = s.turn_away(facts, now); why != refusal::none) {
-    s.refuse(a, why, now);
+    s.refuse(a, why, s.come_back(why, now));
     return a;
   }
   const batch_id id = s.enter(facts, now);
@@ -46,8 +46,8 @@ admission pool::admit(const batch_facts& facts, instant now) {
     a.what = admission::kind::granted;
     a.grant = s.start(id, b, free, b.cost.seconds, now);  // nothing was learned since
   } else if (const refusal why = s.room_for(b, now); why != refusal::none) {
+    s.refuse(a, why, s.come_back(why, b, now));
     s.forget(id);
-    s.refuse(a, why, now);
     return a;
   } else {
     a.what = admission::kind::queued;

@@ -89,12 +89,12 @@ refusal pool::state::room_for(batch& b, instant now) {
   return eta > base::to_seconds(b.client_deadline - now) ? refusal::deadline : refusal::none;
 }
 
-void pool::state::refuse(admission& a, refusal why, instant now) {
+void pool::state::refuse(admission& a, refusal why, duration retry_after) noexcept {
   a = {.what = admission::kind::refused,
        .grant = {},
        .batch = {},
        .why = why,
-       .retry_after = come_back(why, now)};
+       .retry_after = retry_after};
 }
 
 // --- grants -------------------------------------------------------------------------------------
@@ -430,6 +430,15 @@ duration pool::state::come_back(refusal why, instant now) noexcept {
     return come_back_times.next(0, no_service_seconds);
   const forecast& f = lately(now);
   return come_back_times.next(f.soonest, f.drain());
+}
+
+// Whose tenant has too many waiting comes back while those drain, however soon others are served.
+duration pool::state::come_back(refusal why, batch& b, instant now) {
+  if (why != refusal::tenant_full || fleet.serving() == 0) return come_back(why, now);
+  take_key(b);
+  const forecast& f = lately(now);
+  const auto standing = queue.place_of(b.account, b.key);
+  return come_back_times.next(f.soonest, grant_seconds(b.account, standing, f));
 }
 
 bool pool::state::estimates_mean_something() const noexcept {

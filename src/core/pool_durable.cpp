@@ -127,7 +127,7 @@ void pool::state::admit_durable(const batch_facts& facts, admission& a, instant 
   if (const refusal why = turn_away_durable(facts, now); why != refusal::none) {
     depot.release(facts.stored_bytes);
     depot.close(lane);
-    refuse(a, why, now);
+    refuse(a, why, come_back(why, now));
   } else if (facts.loaded || depot.admits(lane, facts.place, settings.durable.window)) {
     enter_durable(facts, lane, a, now);
   } else {

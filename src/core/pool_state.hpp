@@ -52,7 +52,7 @@ struct pool::state {
     queue.tenants().leave(b.account);
     batches.erase_at(id.index);
   }
-  void refuse(admission& a, refusal why, instant now);
+  static void refuse(admission& a, refusal why, duration retry_after) noexcept;
 
   bool granting() const noexcept { return !paused && !closed; }
   // The worker for a batch that has just arrived; null id when it has to wait.
@@ -196,6 +196,7 @@ struct pool::state {
   queue_place place(std::uint32_t index, const forecast& f, instant now) const noexcept;
   const forecast& lately(instant now) noexcept;   // at most `forecast_age` old: for each batch
   duration come_back(refusal why, instant now) noexcept;
+  duration come_back(refusal why, batch& b, instant now);
   bool estimates_mean_something() const noexcept;
   double oldest_seconds(instant now) const noexcept;
 

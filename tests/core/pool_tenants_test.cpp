@@ -137,6 +137,34 @@ TEST_CASE("one more than a tenant's max_batches is refused for that, others are 
   CHECK(v.waiting == 4);
 }
 
+TEST_CASE("who is refused for its own backlog comes back while that drains, whatever others do") {
+  struct row {
+    const char* what;
+    tenant_settings a;
+    double longest;   // seconds
+  };
+  for (const row& r : {row{"at its cap: 20 s of work one at a time, though slots are free",
+                           {.name = "a", .running_max = 1, .batches_max = 20}, 21},
+                       {"half of what the pool does is another's",
+                        {.name = "a", .batches_max = 20}, 10.5}}) {
+    INFO(r.what);
+    pool_kit k(with_tenants({r.a}));
+    k.add("w1", 4);
+    for (int i = 0; i < 30 && k.admit(0, of("a")).what != kind::refused; ++i) continue;
+    if (r.a.running_max == 0)
+      for (int i = 0; i < 500; ++i) k.admit(0, of("b"));
+    double last = 0;
+    for (int i = 0; i < 50; ++i) {
+      const auto a = k.admit(0, of("a"));
+      REQUIRE(a.why == refusal::tenant_full);
+      REQUIRE(a.retry_after >= 1s);
+      last = std::max(last, base::to_seconds(a.retry_after));
+    }
+    CHECK(last <= r.longest + 1);
+    CHECK(last > r.longest * 0.85);
+  }
+}
+
 TEST_CASE("a tenant that may have none waiting still runs where a slot is free") {
   pool_kit k(with_tenants({{.name = "a", .running_max = 2, .batches_max = 1}}));
   k.add("w1", 4);
