@@ -79,7 +79,7 @@ struct batch {
 
   std::uint64_t owner = 0;
   std::uint64_t affinity = 0;
-  std::uint64_t group = 0;
+  std::uint32_t group = batch_groups::none;
   std::uint64_t held_bytes = 0;
   std::uint32_t route = 0;
   std::uint32_t account = 0;  // of its tenant

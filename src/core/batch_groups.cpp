@@ -2,36 +2,41 @@
 
 namespace weir::core {
 
-std::uint32_t batch_groups::number(const full_name& name) {
-  const auto [at, made] = numbers_.try_emplace(name, 0);
-  if (!made) return at->second;
-  if (free_.empty()) {
-    free_.push_back(static_cast<std::uint32_t>(groups_.size()));
-    groups_.emplace_back();
+std::uint32_t batch_groups::enter(std::uint32_t account, std::uint64_t name) {
+  const full_name full{account, name};
+  const auto [at, made] = numbers_.try_emplace(full, 0);
+  if (made) {
+    if (free_.empty()) {
+      free_.push_back(static_cast<std::uint32_t>(groups_.size()));
+      groups_.emplace_back();
+    }
+    at->second = free_.back();
+    free_.pop_back();
+    groups_[at->second] = {.name = full};
   }
-  at->second = free_.back();
-  free_.pop_back();
-  groups_[at->second] = {.name = name};
+  ++groups_[at->second].batches;
   return at->second;
 }
 
-void batch_groups::insert(std::uint32_t id, std::uint32_t account, std::uint64_t name,
-                          double seconds, std::uint64_t sequence, bool ready) {
+void batch_groups::leave(std::uint32_t which) {
+  if (--groups_[which].batches > 0) return;
+  numbers_.erase(groups_[which].name);
+  free_.push_back(which);
+}
+
+void batch_groups::insert(std::uint32_t id, std::uint32_t which, double seconds,
+                          std::uint64_t sequence, bool ready) {
   if (id >= of_.size()) of_.resize(id + 1, none);
-  of_[id] = number({account, name});
-  group& g = groups_[of_[id]];
+  of_[id] = which;
+  group& g = groups_[which];
   g.newest = std::max(g.newest, sequence);
   tree_.insert(g.root, id, {seconds, sequence}, {ready ? sequence : nobody, seconds});
 }
 
 void batch_groups::remove(std::uint32_t id) {
   if (!has(id)) return;
-  const std::uint32_t g = of_[id];
+  tree_.erase(groups_[of_[id]].root, id);
   of_[id] = none;
-  tree_.erase(groups_[g].root, id);
-  if (groups_[g].root != none) return;
-  numbers_.erase(groups_[g].name);
-  free_.push_back(g);
 }
 
 void batch_groups::set_ready(std::uint32_t id, bool ready) {
@@ -40,7 +45,7 @@ void batch_groups::set_ready(std::uint32_t id, bool ready) {
   tree_.update(id, {ready ? key.sequence : nobody, key.seconds});
 }
 
-std::uint32_t batch_groups::critical(std::uint32_t head, double speed) noexcept {
+std::uint32_t batch_groups::critical(std::uint32_t head, double speed, instant now) noexcept {
   if (speed <= 0 || !has(head)) return head;
   group& g = groups_[of_[head]];
   if (const std::uint64_t turn = tree_.key(head).sequence; g.turn != turn)
@@ -48,8 +53,11 @@ std::uint32_t batch_groups::critical(std::uint32_t head, double speed) noexcept 
   const auto was_there = [&g](const load& l) { return l.oldest <= g.there_at_its_turn; };
   const std::uint32_t largest = tree_.first_that(g.root, was_there);
   if (largest == none) return head;
-  const double drain = tree_.total(g.root).seconds / speed;
-  return tree_.own(largest).seconds >= critical_share_ * drain ? largest : head;
+  const double drain = tree_.total(g.root).seconds / speed, takes = tree_.own(largest).seconds;
+  // Sent when the rest has drained it would still not be the last to end: no reason to fill slots
+  // with long ones that others wait for.
+  if (g.ends > now && drain + takes <= base::to_seconds(g.ends - now)) return head;
+  return takes >= critical_share_ * drain ? largest : head;
 }
 
 }  // namespace weir::core

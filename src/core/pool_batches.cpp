@@ -39,7 +39,7 @@ batch_id pool::state::enter(const batch_facts& facts, instant now) {
   batch& b = batches.at(id.index);
   b.owner = facts.owner;
   b.affinity = facts.affinity;
-  b.group = facts.group;
+  if (facts.group != 0) b.group = queue.groups().enter(account, facts.group);
   b.held_bytes = facts.held_bytes;
   b.route = facts.route;
   b.account = account;
@@ -104,7 +104,7 @@ void pool::state::dispatch(instant now) {
   if (!kept_back.empty()) release_kept_back(now);
   while (queue.any_eligible() && fleet.any_free()) {
     const bool by_cost = settings.queue.order == queue_order::cost_aware;
-    const std::uint32_t index = queue.head(by_cost ? fleet.speed() : 0);
+    const std::uint32_t index = queue.head(by_cost ? fleet.speed() : 0, now);
     const batch_id id = batches.id_at(index);
     batch& b = batches.at(index);
     const worker_id worker = fleet.pick(b.affinity, b.avoid.all());

@@ -49,6 +49,7 @@ struct pool::state {
   void forget(batch_id id) {
     const batch& b = batches.at(id.index);
     if (b.extra != batch_extra::none) drop_extra(b);
+    if (b.group != batch_groups::none) queue.groups().leave(b.group);
     queue.tenants().leave(b.account);
     batches.erase_at(id.index);
   }
@@ -68,7 +69,10 @@ struct pool::state {
     ++b.attempt;
     ++running;
     queue.take_slot(b.account);
-    return grant_of(id, b);
+    const core::grant g = grant_of(id, b);
+    if (b.group != batch_groups::none)
+      queue.groups().runs(b.group, base::after(now, base::from_seconds(g.expected_seconds)));
+    return g;
   }
   core::grant start(batch_id id, batch& b, worker_id worker, instant now) {
     return start(id, b, worker, costs.seconds_now(b.route, b.cost), now);

@@ -55,13 +55,13 @@ void waiting_queue::count_occupied(std::uint32_t account, int sign) noexcept {
 }
 
 void waiting_queue::insert(std::uint32_t id, std::uint32_t account, order_key key, double cost,
-                           bool held, std::uint64_t group) {
+                           bool held, std::uint32_t group) {
   if (id >= account_of_.size()) account_of_.resize(id + 1, none);
   if (account >= roots_.size()) roots_.resize(account + 1, none);
   account_of_[id] = account;
   if (roots_[account] == none) count_occupied(account, 1);
   tree_.insert(roots_[account], id, key, {1, held ? 0u : 1u, cost});
-  if (group != 0) groups_.insert(id, account, group, cost, key.sequence, !held);
+  if (group != batch_groups::none) groups_.insert(id, group, cost, key.sequence, !held);
   ++size_;
   ready_ += held ? 0 : 1;
   cost_ += cost;
@@ -115,12 +115,12 @@ void waiting_queue::sync_turn(std::uint32_t account) {
   }
 }
 
-std::uint32_t waiting_queue::head(double speed) noexcept {
+std::uint32_t waiting_queue::head(double speed, instant now) noexcept {
   const std::uint32_t account = shares_.next();
   if (account == fair_share::none) return none;
   const std::uint32_t first =
       tree_.first_that(roots_[account], [](const load& l) { return l.ready > 0; });
-  return groups_.size() == 0 ? first : groups_.critical(first, speed);
+  return groups_.size() == 0 ? first : groups_.critical(first, speed, now);
 }
 
 waiting_queue::standing waiting_queue::place(std::uint32_t id) const noexcept {

@@ -59,10 +59,12 @@ class waiting_queue {
   // Accounts are entered and left through it; turns are this class's business.
   fair_share& tenants() noexcept { return shares_; }
   const fair_share& tenants() const noexcept { return shares_; }
+  // Entered and left, and told of those that run, through it.
+  batch_groups& groups() noexcept { return groups_; }
 
-  // `group`: a hash of its group's name; 0: none.
+  // `group`: one of groups(), or none.
   void insert(std::uint32_t id, std::uint32_t account, order_key key, double cost, bool held,
-              std::uint64_t group = 0);
+              std::uint32_t group = batch_groups::none);
   // It left without being served: gone, or held no longer of interest.
   void remove(std::uint32_t id);
   // It is dispatched: leaves, and its tenant is charged.
@@ -81,7 +83,7 @@ class waiting_queue {
   // The next to be dispatched, or none when nothing is eligible: ready, and its tenant below its
   // cap. With the fleet's speed (seconds of work at rate 1 in a second) a group's largest takes the
   // turn of its first when it is critical.
-  std::uint32_t head(double speed = 0) noexcept;
+  std::uint32_t head(double speed = 0, instant now = {}) noexcept;
   bool any_eligible() const noexcept { return !shares_.nobody(); }
 
   std::size_t size() const noexcept { return size_; }
