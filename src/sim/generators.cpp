@@ -113,6 +113,7 @@ workload generate(const demand& d, double capacity, std::uint64_t seed) {
     arrival a;
     a.tenant = number_of(out.tenants, s.tenant);
     a.route = number_of(out.routes, s.route);
+    a.group = number_of(out.groups, s.group);
     for (std::uint64_t n = 0; n < counts[i]; ++n) {
       a.units = a.work = s.sizes.draw(r);
       work += a.work;

@@ -40,6 +40,7 @@ enum class pattern : std::uint8_t {
 
 struct source {
   std::string tenant, route = "batches";
+  std::string group;         // Weir-Group of all its batches; empty: none
   double share = 1;  // of the whole work, relative to the other sources'
   sim::sizes sizes;
   pattern arrivals = pattern::poisson;

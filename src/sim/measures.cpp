@@ -52,6 +52,20 @@ void measure_tenants(const workload& load, std::vector<books>& by_tenant, measur
   m.fairness = jain_index(slowdowns);
 }
 
+void measure_groups(const workload& load, const result& run, measures& m) {
+  for (std::uint32_t g = 1; g < load.groups.size(); ++g) {
+    group_measures of{load.groups[g], 0, 0};
+    double first = 0, last = 0;
+    for (std::size_t i = 0; i < load.arrivals.size(); ++i) {
+      if (load.arrivals[i].group != g || run.sojourns[i] == result::lost) continue;
+      if (of.batches++ == 0) first = load.arrivals[i].at;
+      last = std::max(last, load.arrivals[i].at + run.sojourns[i]);
+    }
+    of.makespan = last - first;
+    m.groups.push_back(of);
+  }
+}
+
 }  // namespace
 
 double curve_share(std::size_t point) noexcept {
@@ -103,6 +117,7 @@ measures measure(const workload& load, const result& run, double bound, double f
   m.utilisation = run.open_seconds > 0 ? run.busy_seconds / run.open_seconds : 0;
   m.length = run.end;
   measure_tenants(load, by_tenant, m);
+  measure_groups(load, run, m);
   return m;
 }
 
@@ -133,6 +148,9 @@ measures median_of(const std::vector<measures>& runs) {
     m.tenants[t].slowdown_mean =
         median_field(same, [](const tenant_measures& r) { return r.slowdown_mean; });
   }
+  for (std::size_t g = 0; g < m.groups.size(); ++g)
+    m.groups[g].makespan =
+        median_field(runs, [g](const measures& r) { return r.groups[g].makespan; });
   return m;
 }
 

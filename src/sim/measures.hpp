@@ -22,6 +22,12 @@ struct tenant_measures {
   double slowdown_mean = 0;
 };
 
+struct group_measures {
+  std::string name;
+  std::uint64_t batches = 0;  // that ended well
+  double makespan = 0;        // from the first arrival to the last good end, in seconds
+};
+
 struct measures {
   std::uint64_t batches = 0, lost = 0;
   std::uint64_t attempts = 0, failed_attempts = 0, retries = 0, ejections = 0;
@@ -30,6 +36,7 @@ struct measures {
   spread wait, sojourn;      // seconds
   spread slowdown;           // sojourn over the batch's time alone on the fastest slot
   std::vector<tenant_measures> tenants;
+  std::vector<group_measures> groups;
   double fairness = 1;       // Jain's index of the tenants' mean slowdowns (Jain, Chiu, Hawe 1984)
   double utilisation = 0;    // of the slots that were there
   double length = 0;         // seconds until the last batch left

@@ -73,6 +73,15 @@ std::string tenants_of(const std::vector<standing>& all, std::size_t name_width)
   return out;
 }
 
+std::string groups_of(const std::vector<standing>& all, std::size_t name_width) {
+  std::string out;
+  for (const standing& s : all)
+    for (const group_measures& g : s.median.groups)
+      out += fmt::format("{:<{}} group {}: {} s until its last batch ended\n", s.name, name_width,
+                         g.name, short_number(g.makespan));
+  return out;
+}
+
 json::object object_of(const spread& s) {
   return {{"mean", s.mean}, {"p50", s.p50}, {"p99", s.p99}, {"max", s.max}};
 }
@@ -84,12 +93,17 @@ json::object object_of(const measures& m) {
                                    {"batches", t.batches},
                                    {"sojourn", object_of(t.sojourn)},
                                    {"slowdown_mean", t.slowdown_mean}});
+  json::array groups;
+  for (const group_measures& g : m.groups)
+    groups.push_back(
+        json::object{{"group", g.name}, {"batches", g.batches}, {"makespan", g.makespan}});
   return {{"ratio", m.ratio},
           {"bound", m.bound},
           {"wait", object_of(m.wait)},
           {"sojourn", object_of(m.sojourn)},
           {"slowdown", object_of(m.slowdown)},
           {"tenants", std::move(tenants)},
+          {"groups", std::move(groups)},
           {"fairness", m.fairness},
           {"utilisation", m.utilisation},
           {"seconds", m.length},
@@ -212,7 +226,7 @@ std::string table_of(const std::string& title, const std::string& facts,
   const std::size_t width = widest_name(all);
   std::string out = fmt::format("{}: {}\n{}", title, facts, heads(width));
   for (const standing& s : all) out += row_of(s, width);
-  return out + tenants_of(all, width) + "\n";
+  return out + tenants_of(all, width) + groups_of(all, width) + "\n";
 }
 
 std::string json_of(const std::string& title, const std::string& facts,

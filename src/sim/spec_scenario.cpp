@@ -118,6 +118,8 @@ const section& source_section() {
       {
           leaf<&source::tenant>("tenant", of(kind::name), "Whose they are; none: nobody's."),
           leaf<&source::route>("route", of(kind::name), "Their route: its cost model is its own."),
+          leaf<&source::group>("group", of(kind::name),
+                               "Weir-Group of all its batches: it matters when the last ends."),
           leaf<&source::share>("share", share(0.0001, 1),
                                "Of the whole work, relative to the other sources'."),
           nested<&source::sizes>("sizes", sizes_section()),

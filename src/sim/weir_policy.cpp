@@ -55,6 +55,7 @@ void weir_policy::arrived(std::uint32_t batch, const arrival& a, instant now) {
   f.tenant = load_.tenants[a.tenant];
   f.tenant_hash = f.tenant.empty() ? 0 : a.tenant + 1;
   f.units = a.units;
+  f.group = a.group;
   f.wait_max = settings_.wait_max;
   f.retry = settings_.retry;
   const core::admission got = pool_.admit(f, now);

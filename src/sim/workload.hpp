@@ -14,12 +14,14 @@ struct arrival {
   double units = 0;          // declared to weir; 0: nothing
   std::uint32_t tenant = 0;  // into workload::tenants
   std::uint32_t route = 0;   // into workload::routes
+  std::uint32_t group = 0;   // into workload::groups; 0: none
 };
 
 struct workload {
   std::vector<arrival> arrivals;
   std::vector<std::string> tenants{""};
   std::vector<std::string> routes{"batches"};
+  std::vector<std::string> groups{""};
 };
 
 }  // namespace weir::sim

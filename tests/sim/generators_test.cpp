@@ -55,6 +55,22 @@ TEST_CASE("offered load is exact, arrivals are in order") {
   }
 }
 
+TEST_CASE("batches of a source carry its group, others none") {
+  demand d;
+  d.batches = 200;
+  source grouped, free;
+  grouped.group = "nightly", free.tenant = "free";
+  d.sources = {grouped, free, grouped};
+  const workload w = generate(d, 4, 1);
+  CHECK(w.groups == std::vector<std::string>{"", "nightly"});
+  std::size_t in = 0;
+  for (const arrival& a : w.arrivals) {
+    in += a.group;
+    CHECK((a.group == 0) == (w.tenants[a.tenant] == "free"));
+  }
+  CHECK(in > 0);
+}
+
 TEST_CASE("the same seed gives the same arrivals, another one gives others") {
   const workload a = generate(small(), 32, 7), b = generate(small(), 32, 7),
                  c = generate(small(), 32, 8);

@@ -74,6 +74,22 @@ TEST_CASE("a run is measured over the bound, the fastest slot and its tenants") 
   CHECK(m.fairness == Approx(jain_index({2.5, 8})));
 }
 
+TEST_CASE("a group takes from its first arrival to the good end of its last batch") {
+  workload load = load_of({{0, 1}, {2, 1}, {3, 1}, {4, 1}, {5, 1}});
+  load.groups = {"", "nightly", "never"};
+  for (const std::size_t i : {1, 2, 4}) load.arrivals[i].group = 1;
+  const measures m = measure(load, ended({0, 0, 0, 0, 0}, {99, 8, 5, 99, result::lost}), 1, 1);
+  REQUIRE(m.groups.size() == 2);
+  CHECK(m.groups[0].name == "nightly");
+  CHECK(m.groups[0].batches == 2);
+  CHECK(m.groups[0].makespan == 8);   // from 2 to 10
+  CHECK(m.groups[1].batches == 0);
+  CHECK(m.groups[1].makespan == 0);
+  measures other = m;
+  other.groups[0].makespan = 20;
+  CHECK(median_of({other, m, other}).groups[0].makespan == 20);
+}
+
 TEST_CASE("lost batches are counted, and in no percentile") {
   const workload load = load_of({{0, 1}, {0, 2}, {0, 1, 1}});
   result r = ended({0, 0, 0}, {1, result::lost, result::lost});

@@ -87,6 +87,18 @@ TEST_CASE("tenants are told of when there are several") {
   CHECK(count(two, "Jain 0.750; (none) p50 2.00 p99 3.00 slowdown 5.00; t1 p50") == 2);
 }
 
+TEST_CASE("each policy says when the last batch of a group ended") {
+  standing s = of("weir", 1.4);
+  CHECK_FALSE(holds(table_of("t", "f", {s}), "group"));
+  s.median.groups.push_back({"nightly", 400, 123.6});
+  CHECK(holds(table_of("t", "f", {s}), "group nightly: 124 s until its last batch ended\n"));
+  const auto told = boost::json::parse(json_of("t", "f", {s}));
+  const auto& group = told.at("policies").at(0).at("median").at("groups").at(0);
+  CHECK(group.at("group").as_string() == "nightly");
+  CHECK(group.at("batches").to_number<int>() == 400);
+  CHECK(group.at("makespan").as_double() == 123.6);
+}
+
 TEST_CASE("the JSON holds medians and every run") {
   const auto told = boost::json::parse(json_of("unequal", "facts", {of("weir", 1.43, 2)}));
   CHECK(told.at("title").as_string() == "unequal");
