@@ -126,6 +126,8 @@ class instance final : public admin::backend {
   void read_then(admin::plan_request wanted, std::function<void(config::outcome)> then);
   void finish_reload(config::outcome read, std::string_view why,
                      const admin::done<admin::change_report>& told);
+  void tell_when_taken(admin::answer<admin::change_report> how, std::string why,
+                       admin::done<admin::change_report> told);
 
   void tick();
   void collect(telemetry::sink& out);

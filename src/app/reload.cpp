@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/post.hpp>
+#include <memory>
 #include <utility>
 
 #include "app/instance.hpp"
@@ -253,8 +255,31 @@ void instance::finish_reload(config::outcome read, std::string_view why,
       f.lines.push_back(config::to_string(d, read.file_name));
     how = std::move(f);
   }
+  if (how) return tell_when_taken(std::move(how), std::string(why), told);
   tell_reload(how, why);
   told(std::move(how));
+}
+
+// Not before every loop has it: a listener that went accepts nobody any more.
+void instance::tell_when_taken(admin::answer<admin::change_report> how, std::string why,
+                               admin::done<admin::change_report> told) {
+  struct report {
+    std::atomic<std::size_t> loops_left;
+    admin::answer<admin::change_report> how;
+    std::string why;
+    admin::done<admin::change_report> told;   // its last copy goes on the control thread
+  };
+  const auto r = std::make_shared<report>(front_->threads(), std::move(how), std::move(why),
+                                          std::move(told));
+  front_->each([this, r](proxy::door& d) {
+    d.when_closed([this, r] {
+      if (r->loops_left.fetch_sub(1) > 1) return;
+      boost::asio::post(io_, [this, r] {
+        tell_reload(r->how, r->why);
+        std::exchange(r->told, nullptr)(std::move(r->how));
+      });
+    });
+  });
 }
 
 void instance::reload(admin::done<admin::change_report> told) {

@@ -165,7 +165,7 @@ class least_loaded final : public picker {
  private:
   static constexpr std::uint32_t columns = 64;  // more attempts than that count as 63
   static constexpr std::uint32_t words = ranks / 64;
-  static constexpr std::uint32_t no_row = none, absent = none;
+  static constexpr std::uint32_t no_row = none, no_rank = none, absent = none;
 
   struct cell {
     std::uint32_t first = none, last = none;
@@ -198,10 +198,25 @@ class least_loaded final : public picker {
 
   // Kept out of put(), which seldom needs it.
   [[gnu::noinline]] void make_room(std::uint32_t worker, std::uint32_t rank) {
-    if (worker >= places_.size()) places_.resize(worker + 1);
-    if (row_of_[rank] != no_row) return;
-    row_of_[rank] = static_cast<std::uint32_t>(cells_.size());
-    cells_.resize(cells_.size() + columns);
+    if (worker >= places_.size()) {
+      places_.resize(worker + 1);
+      ranks_of_rows_.resize(std::min(2 * (worker + 1), ranks), no_rank);
+      cells_.resize(ranks_of_rows_.size() * columns);
+    }
+    if (row_of_[rank] == no_row) row_of_[rank] = take_row(rank);
+  }
+
+  // A rank keeps its row until another one needs it. There are two rows a worker, so that at most
+  // half of them hold somebody and an empty one is not far; new rates allocate nothing.
+  std::uint32_t take_row(std::uint32_t rank) noexcept {
+    for (;;) {
+      hand_ = hand_ + 1 < ranks_of_rows_.size() ? hand_ + 1 : 0;
+      const std::uint32_t owner = ranks_of_rows_[hand_];
+      if (owner != no_rank && columns_[owner] != 0) continue;
+      if (owner != no_rank) row_of_[owner] = no_row;
+      ranks_of_rows_[hand_] = rank;
+      return hand_ * columns;
+    }
   }
 
   void link(std::uint32_t worker, place& p, std::uint32_t rank, std::uint32_t to) noexcept {
@@ -224,7 +239,9 @@ class least_loaded final : public picker {
 
   const std::array<std::uint64_t, octave_steps> tolerated_;
   std::vector<place> places_;                        // by worker
-  std::vector<cell> cells_;                          // `columns` for each rank used so far
+  std::vector<cell> cells_;                          // rows of `columns`
+  std::vector<std::uint32_t> ranks_of_rows_;         // who has the row
+  std::uint32_t hand_ = 0;                           // the row that was given last
   std::array<std::uint32_t, ranks> row_of_;          // by rank: the first of its cells
   std::array<std::uint64_t, ranks> columns_{};       // by rank: a bit a column that holds some
   std::array<std::uint64_t, words + 1> occupied_{};  // a bit a rank; the last word is always 0

@@ -78,6 +78,8 @@ net::task<void> door::accept_forever(std::list<acceptor>::iterator a) {
   a->file.remove();
   ::close(a->fd);
   acceptors_.erase(a);
+  if (closing()) co_return;
+  for (const auto& told : std::exchange(closed_, {})) told();
 }
 
 bool door::full() const noexcept {
@@ -117,6 +119,15 @@ void door::close_listener(std::string_view name) {
 
 void door::close_listeners() {
   for (acceptor& a : acceptors_) close(a);
+}
+
+bool door::closing() const noexcept {
+  return std::ranges::any_of(acceptors_, &acceptor::closing);
+}
+
+void door::when_closed(std::function<void()> told) {
+  if (!closing()) return told();
+  closed_.push_back(std::move(told));
 }
 
 // --- sessions -----------------------------------------------------------------------------------

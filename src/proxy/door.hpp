@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/listener.hpp"
 #include "proxy/dispatcher.hpp"
@@ -39,6 +40,8 @@ class door {
   // Accepts what the kernel has queued, then closes: a closed queue would be reset.
   void close_listener(std::string_view name);
   void close_listeners();
+  // Calls back when none of those that were told to close accepts any more (at once if none does).
+  void when_closed(std::function<void()> told);
   void host(int fd, const net::socket_address& peer, listener_ptr settings);
 
   void drain();  // idle connections go, others after their batch
@@ -70,11 +73,13 @@ class door {
   void tick(instant now);
   static void trim(void* context);
   void close(acceptor& a);
+  bool closing() const noexcept;
 
   hall hall_;
   dispatcher dispatcher_{hall_};
   connection_count connections_;
   std::list<acceptor> acceptors_;
+  std::vector<std::function<void()>> closed_;   // who waits for the listeners that are closing
   session* sessions_ = nullptr;
   std::function<void()> emptied_;
   net::timer trim_;   // each second

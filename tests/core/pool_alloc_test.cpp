@@ -1,9 +1,11 @@
 // The hot path must not allocate once its tables have grown.
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <deque>
 
 #include "allocations.hpp"
 #include "base/random.hpp"
+#include "core/picker.hpp"
 #include "core/pool.hpp"
 #include "core/pool_kit.hpp"
 
@@ -98,7 +100,8 @@ TEST_CASE("in the steady state no call allocates: free slots, a backlog, tenants
     while (k.p.waiting() < t.level) t.admit();
     k.p.resume(at(0));
     t.collect();
-    // Rates that are learned late may open one more cell of the picker: growth ends, calls do not.
+    // More batches than ever before may be failing at once: such growth ends, that of calls would
+    // not.
     std::size_t allocated = 1;
     for (int window = 0; window < 20 && allocated > 0; ++window) {
       const std::size_t before = weir::test::allocations;
@@ -107,6 +110,19 @@ TEST_CASE("in the steady state no call allocates: free slots, a backlog, tenants
     }
     CHECK(allocated == 0);
   }
+}
+
+TEST_CASE("a rate that no worker ever had allocates nothing in the picker") {
+  const auto p = make_picker(pool_settings{});
+  constexpr std::uint32_t workers = 30;
+  for (std::uint32_t w = 0; w < workers; ++w) p->put(w, {1, 0, 4});
+  base::random random(5);
+  const std::size_t before = weir::test::allocations;
+  for (int i = 0; i < 20000; ++i) {
+    const double rate = std::exp2(16 * random.unit() - 8);
+    p->put(random.below(workers), {rate, random.below(4), 4});
+  }
+  CHECK(weir::test::allocations == before);
 }
 
 }  // namespace weir::core::test

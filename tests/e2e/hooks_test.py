@@ -244,7 +244,8 @@ class RestartTest(HooksCase):
         weir = await self.start([w1.config(slots=1)], self.scaling())
         self.receiver.status = 503
         await self.backlog(weir)
-        await until(lambda: self.receiver.ids, "a failed delivery", PATIENCE)
+        # By the second the decision is on disk, which its first delivery did not wait for.
+        await until(lambda: len(self.receiver.ids) >= 2, "two failed deliveries", PATIENCE)
         self.config["pools"]["loaders"]["autoscale"]["hooks"] = [
             {"exec": {"command": ["/bin/true"]}}]
         weir = await self.again(weir)

@@ -126,6 +126,7 @@ class front_kit {
     return add(name, {w.where()}, slots);
   }
 
+  net::socket_address where() const { return at_; }
   wire connect() const;
   // One request on a connection of its own.
   http_message ask(std::string_view request) const;
