@@ -21,6 +21,7 @@ using clock = std::chrono::steady_clock;
 constexpr std::size_t piece = 16 * 1024;
 constexpr std::size_t linger_bytes_max = 1 << 20;
 constexpr auto linger_max = 2s;
+constexpr auto cancel_again = 10ms;
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string make_head(const api_response& a, bool keep_alive) {
@@ -89,6 +90,7 @@ void connection::on_deadline() {
   timed_out_ = true;
   boost::system::error_code ignored;
   socket_.cancel(ignored);
+  arm(cancel_again);   // between two parts of a read or write there was nothing to cancel
 }
 
 asio::awaitable<void> connection::serve(std::shared_ptr<connection> self) {
