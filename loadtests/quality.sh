@@ -12,6 +12,10 @@
 #   --weir, --only, --batches and --json as above; and others: quality_real.py --help
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+case " $* " in *" --help "* | *" -h "*)
+  sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' loadtests/quality.sh
+  exit 0 ;;
+esac
 given_weir=no given_programs=no real=no
 for argument in "$@"; do
   case "$argument" in

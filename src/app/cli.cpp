@@ -180,7 +180,10 @@ void add_simulate_verb(CLI::App& app, arguments& a, int& status) {
   sub->add_option("--seeds", what.seeds, "runs; medians are shown")->check(CLI::Range(1, 1000));
   sub->add_option("--batches", what.batches, "how many arrive")
       ->check(CLI::Range(1, 50'000'000));
-  sub->add_option("--load", what.load, "percent of what the workers could do")
+  sub->add_option("--load", what.load, "percent of what the workers could do, as 90 or 90%")
+      ->transform([](const std::string& given) {
+        return given.ends_with('%') ? given.substr(0, given.size() - 1) : given;
+      })
       ->check(CLI::Range(1.0, 1000.0));
   sub->add_option("--sigma", what.sigma, "declared sizes are off by e^(SIGMA N(0,1))")
       ->check(CLI::Range(0.0, 10.0));
@@ -188,7 +191,10 @@ void add_simulate_verb(CLI::App& app, arguments& a, int& status) {
   sub->add_flag("--scaling", what.scaling,
                 "judge the pool's autoscale: workers come and go, late seconds, worker-hours");
   sub->add_flag("--json", a.simulation.json, "print every run as JSON");
-  sub->add_option("--plot", a.simulation.plot, "write a plot to this file (SVG)");
+  sub->add_option("--plot", a.simulation.plot, "write a plot to this file, FILE.svg")
+      ->check([](const std::string& file) -> std::string {
+        return file.ends_with(".svg") ? "" : "expected a name that ends in .svg";
+      });
   sub->callback([&] {
     if (a.simulation.what.load) *a.simulation.what.load /= 100;
     status = simulate(a.simulation);

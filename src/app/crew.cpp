@@ -271,9 +271,10 @@ void crew::take(core::effects out) {
 }
 
 void crew::count_event(const core::event& e) {
-  if (e.what != core::event::kind::worker_state_changed || e.to != core::worker_state::ejected)
-    return;
-  ejections(e.worker_name)->add(s_.shard);
+  // Who was down serves the rest of its ejection when its probes succeed again: no new one.
+  const bool begins = e.what == core::event::kind::worker_state_changed &&
+                      e.to == core::worker_state::ejected && e.from != core::worker_state::down;
+  if (begins) ejections(e.worker_name)->add(s_.shard);
 }
 
 std::shared_ptr<telemetry::counter> crew::ejections(const std::string& worker) const {

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "core/durable_end.hpp"
+#include "http/lines.hpp"
 #include "proxy/ask.hpp"
 #include "proxy/attempt.hpp"
+#include "proxy/tenants.hpp"
 #include "store/batch_ids.hpp"
 
 namespace weir::proxy {
@@ -222,6 +224,8 @@ void dispatcher::prepare(run& r, const store::batch& what) {
   x.method = what.method;
   x.target = what.target;
   x.tenant = what.tenant;
+  x.group = http::value_of(http::line_of(what.fields, group_field));
+  x.cost = what.cost;
   x.id = store::hex_of(what.id);
   x.has_key = true;
   x.is_head = what.method == "HEAD";

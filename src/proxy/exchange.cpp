@@ -49,8 +49,9 @@ void exchange::begin(instant now) {
   keyed = nullptr;
   plan = in.plan;
   route = nullptr;
-  for (std::string* text : {&request_head, &method, &tenant, &target, &host, &worker})
+  for (std::string* text : {&request_head, &method, &tenant, &target, &host, &group, &worker})
     text->clear();
+  cost = 0;
   idempotent = has_key = is_head = expects_continue = false;
   prefers_async = accepted = needs_key = false;
   keep_alive = client_minor_zero = response_begun = cut_short = client_lost = false;

@@ -68,6 +68,8 @@ class exchange {
   http::response_head answer_head;          // of the attempt that runs; views into its input
   std::string answer_text;                  // the response head to the client
   std::string method, tenant, target, host; // copies for the log and for retries
+  std::string group;
+  double cost = 0;                          // declared; 0: nothing
   std::array<char, 32> id{};
   bool idempotent = false, has_key = false, is_head = false, expects_continue = false;
   bool keep_alive = false, client_minor_zero = false;

@@ -99,9 +99,11 @@ void take_tenant(exchange& x, intake& read) {
 }
 
 // What belongs together within its tenant.
-void take_group(const exchange& x, intake& read) {
+void take_group(exchange& x, intake& read) {
   const http::field* f = x.head.find(field_name::weir_group);
-  if (f) read.group = tenant_hash(f->value, x.in.seed);
+  if (!f) return;
+  x.group.assign(f->value);
+  read.group = tenant_hash(f->value, x.in.seed);
 }
 
 // RFC 9218 §4: what does not parse is ignored.
@@ -198,6 +200,7 @@ bool take_in(exchange& x, intake& read) {
   const bool good = find_route(x, read) && take_body(x, read) && take_key(x, read) &&
                     take_deadline(x, read) && take_cost(x, read);
   if (!good) return false;
+  x.cost = read.units;
   take_tenant(x, read);
   take_group(x, read);
   read.affinity = affinity_of(x.route_settings().affinity, x.head, read.tenant_hash, x.in.seed);

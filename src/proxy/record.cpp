@@ -18,6 +18,7 @@ void fill_times(const exchange& x, telemetry::access_record& r) {
   if (!x.route) return;
   r.queue = x.queued;
   if (!x.attempts) return;
+  r.attempt = now - x.granted_last;
   r.connect = x.connect_time;
   if (x.first_byte > x.sent_last) r.first_byte = x.first_byte - x.sent_last;
 }
@@ -30,6 +31,8 @@ void fill_names(const exchange& x, telemetry::access_record& r) {
   }
   r.reused = x.reused_connection;
   r.tenant = x.tenant;
+  r.group = x.group;
+  r.cost = x.cost;
   r.worker = x.worker;
   if (!x.route) return;
   r.batch = x.batch_id();

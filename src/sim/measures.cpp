@@ -32,6 +32,9 @@ spread median_spread(const std::vector<T>& runs, spread T::*of) {
           median_field(runs, [&](const T& r) { return (r.*of).max; })};
 }
 
+// A recorded batch of no work has no slowdown; one nanosecond's is a number.
+constexpr double work_least = 1e-9;
+
 struct books {
   std::vector<double> sojourns, slowdowns;
   double slowdown_mean() const noexcept {
@@ -95,7 +98,7 @@ measures measure(const workload& load, const result& run, double bound, double f
     const double sojourn = run.sojourns[i];
     if (sojourn == result::lost) continue;
     const arrival& a = load.arrivals[i];
-    const double slowdown = sojourn * fastest_slot / a.work;
+    const double slowdown = sojourn * fastest_slot / std::max(a.work, work_least);
     waits.push_back(run.waits[i]);
     all.sojourns.push_back(sojourn);
     all.slowdowns.push_back(slowdown);

@@ -74,7 +74,7 @@ std::string read_configured(const std::string& file, const std::string& asked, c
   return {};
 }
 
-std::string read_trace(const trace_source& from, workload& to) {
+std::string read_trace(const trace_source& from, workload& to, std::size_t& skipped) {
   const trace read = from.kind == trace_kind::access_log
                          ? read_access_log_file(from.file, from.pool)
                          : read_table_file(from.file, from.format);
@@ -82,8 +82,13 @@ std::string read_trace(const trace_source& from, workload& to) {
   for (const trace_error& e : read.errors)
     mistakes += e.line == 0 ? fmt::format("{}: {}\n", from.file, e.what)
                             : fmt::format("{}:{}: {}\n", from.file, e.line, e.what);
-  if (read.good() && read.load.arrivals.empty())
-    mistakes = fmt::format("{}: no finished batch in it\n", from.file);
+  if (read.good() && read.load.arrivals.empty()) {
+    const bool others = !from.pool.empty() && !read.pools.empty();
+    mistakes = others ? fmt::format("{}: no finished batch of pool `{}`, expected one of {}\n",
+                                    from.file, from.pool, fmt::join(read.pools, ", "))
+                      : fmt::format("{}: no finished batch in it\n", from.file);
+  }
+  skipped += read.skipped;
   to = to.arrivals.empty() ? read.load : merge(to, read.load);
   return mistakes;
 }
@@ -146,7 +151,8 @@ class maker {
   }
 
   void read_traces() {
-    for (const trace_source& t : scenario_.traces) out_.mistakes += read_trace(t, recorded_);
+    for (const trace_source& t : scenario_.traces)
+      out_.mistakes += read_trace(t, recorded_, skipped_);
     if (scenario_.batches == 0)
       scenario_.batches = scenario_.traces.empty() ? usual_batches : recorded_.arrivals.size();
   }
@@ -250,15 +256,21 @@ class maker {
     std::uint64_t count = 0, slots = 0;
     for (const worker_group& g : own_.workers) count += g.count, slots += g.count * g.slots;
     const estimates& e = scenario_.estimates;
-    const std::string sizes = !e.known ? "sizes unknown"
+    const bool declared =
+        scenario_.traces.empty() ||
+        std::ranges::any_of(recorded_.arrivals, [](const arrival& a) { return a.units > 0; });
+    const std::string sizes = !e.known || !declared ? "sizes unknown"
                               : e.sigma > 0 ? fmt::format("sizes known to e^({} N(0,1))", e.sigma)
                                             : "sizes known";
     const bool own_load = !scenario_.traces.empty() && !scenario_.load_given &&
                           scenario_.times == trace_times::recorded;
     const std::string load =
         own_load ? "load as recorded" : fmt::format("load {:g} %", scenario_.load * 100);
-    return fmt::format("{} workers, {} slots, {}, {} batches, {}, {} seeds", count, slots, load,
-                       scenario_.batches, sizes, out_.run.seeds);
+    const std::string skipped =
+        skipped_ > 0 ? fmt::format(", {} lines of other ends left out", skipped_) : "";
+    return fmt::format("{} workers, {} slots, {}, {} batches{}, {}, {} seed{}", count, slots, load,
+                       scenario_.batches, skipped, sizes, out_.run.seeds,
+                       out_.run.seeds == 1 ? "" : "s");
   }
 
   const request& asked_;
@@ -267,6 +279,7 @@ class maker {
   configured own_;
   std::optional<configured> other_;
   workload recorded_;
+  std::size_t skipped_ = 0;   // lines of access logs
 };
 
 }  // namespace

@@ -219,6 +219,16 @@ key terms(std::string_view name, std::string_view doc) {
   return k;
 }
 
+void check_trace(void* object, const config::node& at, config::reading& r) {
+  const auto& t = *static_cast<const trace_source*>(object);
+  in_order(t.format.work_min, t.format.work_max, "work_min", "work_max", at, r);
+  if (t.kind == trace_kind::access_log) return;
+  if (t.format.time.empty() && !at.find("time"))
+    r.error(at, "missing key `time`, expected the column of a batch's arrival");
+  if (!at.find("work") && !at.find("work_constant"))
+    r.error(at, "no work, expected the columns of `work` or a `work_constant`");
+}
+
 const section& trace_section() {
   using T = trace_source;
   using F = trace_format;
@@ -244,7 +254,7 @@ const section& trace_section() {
           leaf<&T::format, &F::tenant>("tenant", of(kind::text), "Column of the tenant."),
           leaf<&T::format, &F::route>("route", of(kind::text), "Column of the route."),
       },
-      {}};
+      check_trace};
   return s;
 }
 

@@ -255,6 +255,7 @@ class log_reader {
     const boost::json::value v = boost::json::parse(text, error);
     if (error || !v.is_object()) return fail(out_, number, "is no JSON object");
     const boost::json::object& o = v.get_object();
+    if (const std::string pool = word(o, "pool"); !pool.empty()) pools_.number_of(pool);
     if (!pool_.empty() && word(o, "pool") != pool_) return void(++out_.skipped);
     if (!finished(o)) return void(++out_.skipped);
     const auto when = date(word(o, "time"));
@@ -263,8 +264,12 @@ class log_reader {
     const double accept = amount(o, "accept_ms"), total = amount(o, "total_ms");
     arrival a;
     a.at = static_cast<double>(*when - first_) * 1e-9 + accept * 1e-3;
-    a.work = std::max(0.0, total - accept - amount(o, "queue_ms")) * 1e-3;
-    a.units = amount(o, "request_bytes");
+    a.work = o.contains("attempt_ms") ? amount(o, "attempt_ms") * 1e-3
+                                      : (total - accept - amount(o, "queue_ms")) * 1e-3;
+    a.work = std::max(0.0, a.work);
+    a.units = std::max(0.0, amount(o, "cost"));
+    if (const std::string group = word(o, "group"); !group.empty())
+      a.group = groups_.number_of(group);
     a.tenant = tenants_.number_of(word(o, "tenant"));
     a.route = routes_.number_of(word(o, "route"));
     out_.load.arrivals.push_back(a);
@@ -273,7 +278,8 @@ class log_reader {
  private:
   trace& out_;
   std::string_view pool_;
-  names tenants_{out_.load.tenants}, routes_{out_.load.routes};
+  names tenants_{out_.load.tenants}, routes_{out_.load.routes}, groups_{out_.load.groups};
+  names pools_{out_.pools};
   std::int64_t first_ = -1;
 };
 
@@ -295,6 +301,7 @@ std::optional<std::string> content(const std::string& path, trace& out) {
 trace read_table(std::string_view text, const trace_format& format) {
   trace out;
   if (!format.route.empty()) out.load.routes.clear();
+  if (!format.tenant.empty()) out.load.tenants.clear();
   table_reader reader(out, format);
   std::vector<std::string> fields;
   enum class stage { beginning, rows, hopeless } is = stage::beginning;
@@ -316,6 +323,7 @@ trace read_table(std::string_view text, const trace_format& format) {
 trace read_access_log(std::string_view text, std::string_view pool) {
   trace out;
   out.load.routes.clear();
+  out.load.tenants.clear();
   log_reader reader(out, pool);
   each_line(text, [&](std::string_view line, std::size_t number) { reader.line(line, number); });
   shift_to_zero(out.load.arrivals);
@@ -337,10 +345,11 @@ trace read_access_log_file(const std::string& path, std::string_view pool) {
 
 workload merge(const workload& a, const workload& b) {
   workload out = a;
-  names tenants(out.tenants), routes(out.routes);
+  names tenants(out.tenants), routes(out.routes), groups(out.groups);
   for (arrival x : b.arrivals) {
     x.tenant = tenants.number_of(b.tenants.at(x.tenant));
     x.route = routes.number_of(b.routes.at(x.route));
+    x.group = groups.number_of(b.groups.at(x.group));
     out.arrivals.push_back(x);
   }
   put_in_order(out.arrivals);

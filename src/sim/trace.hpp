@@ -42,6 +42,7 @@ struct trace {
   static constexpr std::size_t errors_max = 20;
   workload load;
   std::size_t skipped = 0;          // lines of an access log that tell of no finished batch
+  std::vector<std::string> pools;   // of an access log: all that it names, as they first come
   std::vector<trace_error> errors;  // empty: all of it was read
   bool good() const noexcept { return errors.empty(); }
 };
@@ -49,9 +50,10 @@ struct trace {
 // Fields may stand in double quotes (RFC 4180), without line breaks in them.
 trace read_table(std::string_view text, const trace_format& format);
 
-// A batch arrived when its head was whole, its work is what it spent on a worker (total - accept -
-// queue), its units are its body's bytes. Refusals, errors and the 202 of an asynchronous batch are
-// skipped: no worker finished them then. `pool`: of this one only; empty: all.
+// A batch arrived when its head was whole. Its work is its last attempt (`attempt_ms`; of logs
+// without it total - accept - queue), its units the `cost` that it declared. Refusals, errors and
+// the 202 of an asynchronous batch are skipped: no worker finished them then. `pool`: of this one
+// only; empty: all.
 trace read_access_log(std::string_view text, std::string_view pool = {});
 
 // The whole file, or an error of line 0.

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t text_bytes_max = 512, target_bytes_max = 4096;
 // Every text at its longest, and a kilobyte for keys and numbers, which is more than they take.
-static_assert(access_line_bytes_max >= 13 * text_bytes_max + target_bytes_max + 1024);
+static_assert(access_line_bytes_max >= 14 * text_bytes_max + target_bytes_max + 1024);
 
 char* put(char* out, std::string_view s) noexcept {
   std::memcpy(out, s.data(), s.size());
@@ -75,6 +75,14 @@ class line_writer {
     out_ = put(out_, value.substr(0, text_bytes_max));
     *out_++ = '"';
   }
+  // In the shortest form that reads back as the same; 0 is left out.
+  template <std::size_t N>
+  void amount(const char (&key)[N], double value) noexcept {
+    constexpr std::size_t longest = 32;
+    if (value == 0) return;
+    raw(key);
+    out_ = std::to_chars(out_, out_ + longest, value).ptr;
+  }
   template <std::size_t N>
   void number(const char (&key)[N], std::uint64_t value) noexcept {
     raw(key);
@@ -134,6 +142,8 @@ char* format_access_line(const access_record& r, second_cache& cache, char* out)
   w.name(R"(,"route":)", r.route);
   w.name(R"(,"pool":)", r.pool);
   w.text(R"(,"tenant":)", r.tenant);
+  w.text(R"(,"group":)", r.group);
+  w.amount(R"(,"cost":)", r.cost);
   w.name(R"(,"worker":)", r.worker);
   w.name(R"(,"batch":)", r.batch);
   w.text(R"(,"trace":)", r.trace);
@@ -143,6 +153,7 @@ char* format_access_line(const access_record& r, second_cache& cache, char* out)
   w.ms(R"(,"queue_ms":)", r.queue);
   w.ms(R"(,"connect_ms":)", r.connect);
   w.ms(R"(,"first_byte_ms":)", r.first_byte);
+  w.ms(R"(,"attempt_ms":)", r.attempt);
   w.ms(R"(,"total_ms":)", r.total);
   if (r.tls) w.raw(R"(,"tls":true)");
   else w.raw(R"(,"tls":false)");

@@ -42,6 +42,8 @@ struct access_record {
   unsigned status = 0;                    // sent to the client; 0: none was
   std::uint64_t request_body_bytes = 0, response_body_bytes = 0;
   std::string_view route, pool, tenant, worker, batch;
+  std::string_view group;                 // Weir-Group, as sent
+  double cost = 0;                        // declared, by the route's `cost`; 0: nothing was
   std::string_view trace;                 // the trace id of traceparent
   std::uint32_t attempts = 0;
   std::string_view retried;               // why the last retry happened
@@ -52,6 +54,7 @@ struct access_record {
   base::duration queue{-1};               // admitted to granted, all waits of the batch
   base::duration connect{-1};             // of the last attempt; 0 when a connection was reused
   base::duration first_byte{-1};          // of the last attempt: request sent to response head
+  base::duration attempt{-1};             // the last one: from its slot to the answer's last byte
   base::duration total{-1};               // from where `accept` begins to the answer's last byte
   bool tls = false;
   bool reused = false;                    // the client's connection had carried a request before

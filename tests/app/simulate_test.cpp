@@ -49,7 +49,7 @@ TEST_CASE("simulate takes load, seeds, sizes and policies from the command line"
                            "--batches", "500", "--policy", "weir,two-choices,round-robin"});
   INFO(r.err);
   CHECK(r.out.starts_with("small: 4 workers, 8 slots, load 50 %, 500 batches, sizes known to "
-                          "e^(1 N(0,1)), 1 seeds\n"));
+                          "e^(1 N(0,1)), 1 seed\n"));
   CHECK(r.out.find("\nround-robin ") != std::string::npos);
   CHECK(weir_with({"simulate", "-s", file, "--unknown"}).out.find("sizes unknown") !=
         std::string::npos);
@@ -62,6 +62,9 @@ TEST_CASE("simulate prints JSON and writes a plot") {
   CHECK(r.status == 0);
   CHECK(r.out.starts_with("{\"title\":\"small\""));
   CHECK(content(folder.path("plot.svg")).starts_with("<svg "));
+  const run other = weir_with({"simulate", "-s", file, "--plot", folder.path("plot.png")});
+  CHECK(other.status != 0);
+  CHECK(other.err.find("expected a name that ends in .svg") != std::string::npos);
   const run unwritable = weir_with({"simulate", "-s", file, "--plot", folder.path("no/plot.svg")});
   CHECK(unwritable.status == 1);
   CHECK(unwritable.err.find("cannot be written") != std::string::npos);

@@ -130,6 +130,24 @@ class EjectionTest(WeirCase):
         self.assertGreaterEqual(metrics.sum("weir_ejections_total", worker="w1"), 1)
         self.assertEqual(metrics.sum("weir_ejections_total", worker="w2"), 0)
 
+    async def test_who_was_down_goes_on_with_its_ejection_which_counts_once(self):
+        w1, w2 = [await self.worker(f"w{n}") for n in (1, 2)]
+        weir = await self.weir(basic_config([w1, w2], pool={
+            "balance": "first", "retry_budget": {"min": 100},
+            "ejection": {"consecutive_failures": 1, "base_time": "5m"},
+            "health_check": {"path": "/healthz", "interval": "50ms", "fast_interval": "20ms",
+                             "timeout": "1s", "fall": 1, "rise": 1}}))
+        await weir.worker_is("w1", "up")
+        await weir.worker_is("w2", "up")
+        w1.script = reset
+        await raw_client.ask(weir.front)
+        await weir.worker_is("w1", "ejected")
+        w1.probe_status = 503
+        await weir.worker_is("w1", "down")
+        w1.probe_status = 200
+        await weir.worker_is("w1", "ejected")
+        self.assertEqual((await weir.metrics()).sum("weir_ejections_total", worker="w1"), 1)
+
     async def test_the_last_worker_is_never_ejected(self):
         w1 = await self.worker("w1", reset)
         weir = await self.weir(basic_config([w1], pool={"ejection": {"consecutive_failures": 2}}))

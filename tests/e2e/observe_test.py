@@ -117,17 +117,19 @@ class MetricsTest(WeirCase):
 class AccessLogTest(WeirCase):
     async def test_a_line_has_what_happened_and_how_long_each_part_took(self):
         w1 = await self.worker("w1")
-        weir = await self.weir(basic_config([w1], {"tenant": {"header": "X-Tenant"}}))
-        response = await raw_client.ask(weir.front, "POST", '/a?b="c"\\', {"X-Tenant": "acme"},
-                                        b"12345")
+        weir = await self.weir(basic_config([w1], {"tenant": {"header": "X-Tenant"},
+                                                     "cost": {"header": "X-Rows"}}))
+        fields = {"X-Tenant": "acme", "X-Rows": "12.5", "Weir-Group": "nightly"}
+        response = await raw_client.ask(weir.front, "POST", '/a?b="c"\\', fields, b"12345")
         line = (await weir.logged(1))[0]
         wanted = {"listener": "front", "client": "127.0.0.1", "method": "POST",
                   "target": '/a?b="c"\\', "status": 200, "route": "all", "pool": "loaders",
-                  "tenant": "acme", "worker": "w1", "attempts": 1, "outcome": "ok"}
+                  "tenant": "acme", "group": "nightly", "cost": 12.5, "worker": "w1",
+                  "attempts": 1, "outcome": "ok"}
         for key, value in wanted.items():
             self.assertEqual(line.get(key), value, (key, line))
         self.assertEqual(line["batch"], response.field("Weir-Batch-Id"))
-        for timer in ("accept", "queue", "connect", "first_byte", "total"):
+        for timer in ("accept", "queue", "connect", "first_byte", "attempt", "total"):
             key = next((k for k in line if k.startswith(timer)), None)
             self.assertIsNotNone(key, f"no timer {timer}: {line}")
             self.assertGreaterEqual(line[key], 0)

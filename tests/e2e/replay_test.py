@@ -48,7 +48,7 @@ def dies_at(share, size=SIZE):
         async for _ in request.pieces():
             if request.received >= size * share:
                 return reply.reset()
-        await reply.send(200)
+        await reply.send(200, [("Connection", "close")])   # no connection is left that looks stale
     return script
 
 
@@ -103,7 +103,8 @@ class ReplayCase(WeirCase):
     def assert_whole(self, response, attempt, size=SIZE):
         self.assertEqual(response.status, 200, response)
         seen = response.json()
-        self.assertEqual((seen["length"], seen["attempt"]), (size, str(attempt)))
+        self.assertEqual((seen["length"], seen["attempt"]), (size, str(attempt)),
+                         (self.door.access_log(), self.door.tail()))
         self.assertEqual(seen["sha256"], digest(size))
 
     async def on_disk(self):

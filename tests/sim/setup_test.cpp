@@ -167,6 +167,30 @@ TEST_CASE("a recorded trace keeps its times, or is stretched to a load, or redra
   CHECK(work_of(w) / (length_of(w) * 4) == Approx(0.5));
 }
 
+TEST_CASE("an access log is played with what its batches declared") {
+  const folder here;
+  const std::string rest =
+      R"(","outcome":"ok","worker":"w","attempt_ms":10.0,"time":"2026-01-31T23:59:58Z"})";
+  const std::string declared =
+      R"({"cost":3,"outcome":"ok","worker":"w","attempt_ms":10.0,"time":"2026-01-31T23:59:59Z"})";
+  here.write("a.log", R"({"pool":"a)" + rest + "\n" + R"({"outcome":"refused","pool":"a"})" + "\n");
+  here.write("b.log", declared + "\n");
+  const auto facts = [&](const std::string& trace) {
+    request r;
+    r.seeds = 1;
+    r.scenario = here.write("s.yaml", "workers: [{}]\ntraces: [" + trace + "]\n");
+    return prepare(r);
+  };
+  CHECK(facts("{file: a.log, type: access_log}").facts ==
+        "16 workers, 32 slots, load as recorded, 1 batches, 1 lines of other ends left out, "
+        "sizes unknown, 1 seed");
+  CHECK(facts("{file: b.log, type: access_log}").facts ==
+        "16 workers, 32 slots, load as recorded, 1 batches, sizes known, 1 seed");
+  CHECK(facts("{file: a.log, type: access_log, pool: loaders}").mistakes.find(
+            "a.log: no finished batch of pool `loaders`, expected one of a\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("several traces are merged by time") {
   const folder here;
   here.write("a.csv", "at,seconds\n0,1\n9,1\n");

@@ -129,10 +129,10 @@ TEST_CASE("fields may be quoted, and hold separators and quotes then") {
   f.tenant = "who";
   const trace t = read_table("t,who,w\r\n1,\"a, \"\"b\"\"\",\"2\"\r\n2,c,3\r\n", f);
   REQUIRE(first_error(t) == "");
-  CHECK(t.load.tenants == std::vector<std::string>{"", "a, \"b\"", "c"});
-  CHECK(t.load.arrivals[0].tenant == 1);
+  CHECK(t.load.tenants == std::vector<std::string>{"a, \"b\"", "c"});
+  CHECK(t.load.arrivals[0].tenant == 0);
   CHECK(t.load.arrivals[0].work == 2);
-  CHECK(t.load.arrivals[1].tenant == 2);
+  CHECK(t.load.arrivals[1].tenant == 1);
 }
 
 TEST_CASE("tenants and routes are numbered as they come") {
@@ -142,10 +142,10 @@ TEST_CASE("tenants and routes are numbered as they come") {
   const trace t = read_table("t,w,who,what\n1,1,a,x\n2,1,b,y\n3,1,a,y\n4,1,,x\n", f);
   REQUIRE(first_error(t) == "");
   CHECK(t.load.routes == std::vector<std::string>{"x", "y"});
-  CHECK(t.load.tenants == std::vector<std::string>{"", "a", "b"});
+  CHECK(t.load.tenants == std::vector<std::string>{"a", "b", ""});
   std::vector<std::uint32_t> tenants, routes;
   for (const arrival& a : t.load.arrivals) tenants.push_back(a.tenant), routes.push_back(a.route);
-  CHECK(tenants == std::vector<std::uint32_t>{1, 2, 1, 0});
+  CHECK(tenants == std::vector<std::uint32_t>{0, 1, 0, 2});
   CHECK(routes == std::vector<std::uint32_t>{0, 1, 1, 0});
 }
 
@@ -206,8 +206,8 @@ TEST_CASE("an empty table is an empty workload") {
 TEST_CASE("the access log tells when batches came and what they took") {
   const char* text =
       R"({"time":"2026-01-31T23:59:58.500Z","outcome":"ok","request_bytes":1000,"route":"orders",)"
-      R"("pool":"loaders","tenant":"a","worker":"w1","accept_ms":500.0,"queue_ms":1000.0,)"
-      R"("total_ms":3500.0})"
+      R"("pool":"loaders","tenant":"a","group":"g","cost":12.5,"worker":"w1","attempts":2,)"
+      R"("accept_ms":500.0,"queue_ms":1000.0,"attempt_ms":1500.25,"total_ms":3500.0})"
       "\n"
       R"({"time":"2026-02-01T00:00:00.000Z","outcome":"ok","request_bytes":0,"route":"lines",)"
       R"("pool":"loaders","worker":"w2","accept_ms":0.0,"queue_ms":0.0,"total_ms":250.5})"
@@ -216,14 +216,17 @@ TEST_CASE("the access log tells when batches came and what they took") {
   REQUIRE(first_error(t) == "");
   REQUIRE(t.load.arrivals.size() == 2);
   CHECK(t.load.arrivals[0].at == 0);
-  CHECK(t.load.arrivals[0].work == Approx(2));
-  CHECK(t.load.arrivals[0].units == 1000);
+  CHECK(t.load.arrivals[0].work == Approx(1.50025));   // the attempt that came to an end
+  CHECK(t.load.arrivals[0].units == 12.5);
+  CHECK(t.load.groups == std::vector<std::string>{"", "g"});
+  CHECK((t.load.arrivals[0].group == 1 && t.load.arrivals[1].group == 0));
+  CHECK(t.load.arrivals[1].units == 0);   // bytes are not what it declared
   CHECK(t.load.arrivals[1].at == Approx(1));   // the first one's head took half a second
   CHECK(t.load.arrivals[1].work == Approx(0.2505));
   CHECK(t.load.routes == std::vector<std::string>{"orders", "lines"});
-  CHECK(t.load.tenants == std::vector<std::string>{"", "a"});
-  CHECK(t.load.arrivals[0].tenant == 1);
-  CHECK(t.load.arrivals[1].tenant == 0);
+  CHECK(t.load.tenants == std::vector<std::string>{"a", ""});
+  CHECK(t.load.arrivals[0].tenant == 0);
+  CHECK(t.load.arrivals[1].tenant == 1);
 }
 
 TEST_CASE("lines of batches that no worker finished are skipped and counted") {
@@ -247,6 +250,7 @@ TEST_CASE("one pool's lines may be asked for") {
   CHECK(read_access_log(text, "b").skipped == 1);
   CHECK(read_access_log(text, "c").load.arrivals.empty());
   CHECK(read_access_log(text).load.arrivals.size() == 2);
+  CHECK(read_access_log(text, "c").pools == std::vector<std::string>{"a", "b"});
 }
 
 TEST_CASE("each mistake in an access log is told with its line") {

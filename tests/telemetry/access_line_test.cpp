@@ -24,9 +24,11 @@ access_record full_record() {
   r.method = "POST", r.host = "loads.example", r.target = "/load/orders?day=3";
   r.status = 200, r.request_body_bytes = 1048576, r.response_body_bytes = 17;
   r.route = "orders", r.pool = "loaders", r.tenant = "acme", r.worker = "w1", r.batch = "b-1";
+  r.group = "nightly", r.cost = 1048576.5;
   r.trace = "4bf92f3577b34da6a3ce929d0e0e4736";
   r.attempts = 2, r.retried = "connect_failed", r.reason = "none";
-  r.accept = 150us, r.queue = 2s, r.connect = 0s, r.first_byte = 1234567ns, r.total = 2001ms;
+  r.accept = 150us, r.queue = 2s, r.connect = 0s, r.first_byte = 1234567ns,
+  r.attempt = 1ms, r.total = 2001ms;
   r.tls = true, r.reused = true;
   return r;
 }
@@ -39,10 +41,11 @@ TEST_CASE("a full record is one line of JSON with every member") {
         R"("client":"192.0.2.7","method":"POST","host":"loads.example",)"
         R"("target":"/load/orders?day=3",)"
         R"("status":200,"request_bytes":1048576,"response_bytes":17,"route":"orders",)"
-        R"("pool":"loaders","tenant":"acme","worker":"w1","batch":"b-1",)"
+        R"("pool":"loaders","tenant":"acme","group":"nightly","cost":1048576.5,)"
+        R"("worker":"w1","batch":"b-1",)"
         R"("trace":"4bf92f3577b34da6a3ce929d0e0e4736","attempts":2,"retried":"connect_failed",)"
         R"("accept_ms":0.150,"queue_ms":2000.000,"connect_ms":0.000,"first_byte_ms":1.234,)"
-        R"("total_ms":2001.000,"tls":true,"reused":true})"
+        R"("attempt_ms":1.000,"total_ms":2001.000,"tls":true,"reused":true})"
         "\n");
 }
 
@@ -106,13 +109,16 @@ TEST_CASE("the longest line of the worst bytes fits its bound and still parses")
   for (const char worst : {'\x01', '"', '\xff', 'x'}) {
     const std::string text(100000, worst);
     access_record r = full_record();
-    for (auto* v : {&r.client, &r.method, &r.host, &r.target, &r.tenant, &r.trace}) *v = text;
+    for (auto* v : {&r.client, &r.method, &r.host, &r.target, &r.tenant, &r.group,
+                    &r.trace})
+      *v = text;
     const std::string name(100000, 'n');   // checked before it came here
     for (auto* v : {&r.listener, &r.route, &r.pool, &r.worker, &r.batch, &r.retried, &r.reason})
       *v = name;
     r.status = 4294967295u, r.attempts = 4294967295u;
     r.request_body_bytes = r.response_body_bytes = UINT64_MAX;
-    r.accept = r.queue = r.connect = r.first_byte = r.total = base::duration::max();
+    r.cost = -1.7976931348623157e308;
+    r.accept = r.queue = r.connect = r.first_byte = r.attempt = r.total = base::duration::max();
     const std::string line = line_of(r);
     CAPTURE(static_cast<int>(worst), line.size());
     CHECK(line.size() < access_line_bytes_max);
@@ -171,6 +177,22 @@ TEST_CASE("times are milliseconds with three decimals, rounded down") {
   }
 }
 
+TEST_CASE("a cost is written so that it reads back as the same, and none is left out") {
+  struct row {
+    double cost;
+    const char* text;
+  };
+  const row rows[] = {{1, "1,"}, {0.1, "0.1,"}, {1e21, "1e+21,"}, {1048576, "1048576,"},
+                      {3e9, "3e+09,"}};
+  for (const auto& r : rows) {
+    access_record record;
+    record.cost = r.cost;
+    CHECK_THAT(line_of(record), Catch::Contains(std::string(R"("cost":)") + r.text));
+    CHECK(std::stod(parse_flat_json(line_of(record)).at("cost")) == r.cost);
+  }
+  CHECK(parse_flat_json(line_of({})).count("cost") == 0);
+}
+
 TEST_CASE("each text goes under its own key and nowhere else") {
   struct row {
     std::string_view access_record::*member;
@@ -181,6 +203,7 @@ TEST_CASE("each text goes under its own key and nowhere else") {
       {&access_record::client, "client", true}, {&access_record::method, "method", true},
       {&access_record::host, "host", true},     {&access_record::target, "target", true},
       {&access_record::tenant, "tenant", true}, {&access_record::trace, "trace", true},
+      {&access_record::group, "group", true},
       {&access_record::listener, "listener"},   {&access_record::route, "route"},
       {&access_record::pool, "pool"},           {&access_record::worker, "worker"},
       {&access_record::batch, "batch"},         {&access_record::retried, "retried"},
