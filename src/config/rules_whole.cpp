@@ -186,6 +186,18 @@ void warn_unused_pools(const settings& all, const node& at, reading& r) {
   }
 }
 
+void warn_affinity(const settings& all, const node& at, reading& r) {
+  each_route(all, at, r, [&](const node& n, const route& found) {
+    const node* given = r.sound(n, "affinity");
+    const auto pool = std::ranges::find_if(
+        all.pools, [&](const config::pool& p) { return p.settings.name == found.pool; });
+    if (!given || pool == all.pools.end() || pool->settings.balance == core::balance::hash) return;
+    const reading::step here(r, "affinity");
+    r.warn(*given, fmt::format("has no effect: the pool {} is without `balance: hash`",
+                               quoted(found.pool)));
+  });
+}
+
 void warn_empty_pools(const settings& all, const node& at, reading& r) {
   const node* pools = at.find("pools");
   if (!pools || at.find("registration")) return;
@@ -199,6 +211,22 @@ void warn_empty_pools(const settings& all, const node& at, reading& r) {
   }
 }
 
+// Workers are never taken away because of a limit: none would ever be asked for.
+void warn_scale_limit(const config::pool& pool, const node& at, reading& r) {
+  const node* given = r.sound(at, "autoscale");
+  if (!given || !pool.settings.autoscale) return;
+  const auto listed = std::ranges::count_if(
+      pool.workers, [](const config::worker& w) { return !w.settings.backup; });
+  const std::uint32_t most = pool.settings.autoscale->max;
+  if (listed <= most) return;
+  const reading::step in_section(r, "autoscale");
+  const node* written = given->find("max");
+  const reading::step here(r, "max");
+  r.warn(written ? *written : *given,
+         fmt::format("{} is less than the {} workers listed: none is ever asked for", most,
+                     listed));
+}
+
 }  // namespace
 
 void check_pool(void* object, const node& at, reading& r) {
@@ -208,6 +236,7 @@ void check_pool(void* object, const node& at, reading& r) {
     check_names(at, list, "id", ids, r);
     check_urls(at, list, urls, r);
   }
+  warn_scale_limit(pool, at, r);
   const node* most = r.sound(at, "workers_max");
   if (!most || pool.workers.size() <= pool.settings.workers_max) return;
   const reading::step here(r, "workers_max");
@@ -226,6 +255,7 @@ void check_root(void* object, const node& at, reading& r) {
   warn_unreachable(all, at, r);
   warn_unused_pools(all, at, r);
   warn_empty_pools(all, at, r);
+  warn_affinity(all, at, r);
 }
 
 }  // namespace weir::config

@@ -27,7 +27,9 @@ struct slot_sample {
 class adaptive_slots {
  public:
   adaptive_slots() = default;
-  explicit adaptive_slots(instant since) noexcept : changed_(since) {}
+  // `limit`: where to begin, such as what the worker runs already; the settings' min at least.
+  explicit adaptive_slots(instant since, std::uint32_t limit = 0) noexcept
+      : limit_(limit), changed_(since) {}
 
   static constexpr std::uint32_t round_min = 8;      // finishes behind a decision, at least;
   static constexpr std::uint32_t round_max = 64;     // at most, where sizes are badly declared

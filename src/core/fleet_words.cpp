@@ -13,7 +13,8 @@ void fleet::configure_tuner(instant now) {
   if (!how) return tuner_.reset();
   if (tuner_) return tuner_->configure(*how);
   tuner_ = std::make_unique<slot_tuner>(*how);
-  for (std::uint32_t i = 0; i < workers_.extent(); ++i) tuner_->join(i, now);
+  for (std::uint32_t i = 0; i < workers_.extent(); ++i)
+    tuner_->join(i, now, workers_.taken(i) ? workers_.at(i).running.size : 0);
 }
 
 void fleet::tune(attempt_id id, std::uint32_t route, const cost_estimate& cost, instant now) {

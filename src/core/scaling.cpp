@@ -64,7 +64,7 @@ scale_step scaling::step(const scale_facts& facts, instant now) {
     hold(now);
   else
     decide(facts, c, out, now);
-  if (sequence_ > 0) desired_ = std::max(desired_, total(c));
+  if (sequence_ > 0) keep(c);
   alone_ = expected(c) == 0 && facts.waiting == 0;
   return out;
 }
@@ -354,12 +354,20 @@ void scaling::tell_again(const scale_facts& facts, const census& c, scale_step& 
   if (sequence_ == 0 || settings_.resend <= duration::zero() || now - told_ < settings_.resend)
     return;
   told_ = now;
-  desired_ = std::max(desired_, total(c));  // who came unasked is not to be killed undrained
+  keep(c);
   const bool turns = way_ == way::in && desired_ > there(c);
   if (turns) turn_out(c);
   const bool says_the_same = !turns && desired_ == told_desired_;
   fill(out.decision.emplace(), facts, c);
   out.decision->resent = says_the_same;
+}
+
+// Who came unasked is not to be killed undrained.
+void scaling::keep(const census& c) {
+  if (total(c) <= desired_) return;
+  reason_ = std::to_string(total(c)) + " workers are there or expected, " +
+            std::to_string(desired_) + " were wanted";
+  desired_ = total(c);
 }
 
 // Workers that the standing decision counts on are not there: what it asks for now is more.

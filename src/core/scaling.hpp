@@ -198,6 +198,7 @@ class scaling {
   std::uint32_t name_empty(const scale_facts& facts, census& c) noexcept;
   void tell(way direction, const scale_facts& facts, const census& c, scale_step& out, instant now);
   void tell_again(const scale_facts& facts, const census& c, scale_step& out, instant now);
+  void keep(const census& c);
   void turn_out(const census& c);
   void fill(scale_decision& d, const scale_facts& facts, const census& c);
 

@@ -9,9 +9,9 @@ constexpr double seconds_min = 1e-4;  // as fleet has it: an attempt is taken to
 
 }  // namespace
 
-void slot_tuner::join(std::uint32_t worker, instant now) {
+void slot_tuner::join(std::uint32_t worker, instant now, std::uint32_t running) {
   if (worker >= workers_.size()) workers_.resize(worker + 1);
-  workers_[worker] = {adaptive_slots(now), 0, now};
+  workers_[worker] = {adaptive_slots(now, running), 0, now};
 }
 
 slot_tuner::tuned& slot_tuner::advance(std::uint32_t worker, std::uint32_t running,

@@ -18,8 +18,9 @@ class slot_tuner {
   explicit slot_tuner(const adaptive_slots_settings& how) : how_(how) {}
   void configure(const adaptive_slots_settings& how) { how_ = how; }
 
-  // Worker and attempt numbers are dense; a number starts (again) as one that nothing is known of.
-  void join(std::uint32_t worker, instant now);
+  // Worker and attempt numbers are dense; a number starts (again) as one that nothing is known of
+  // but how many attempts it runs.
+  void join(std::uint32_t worker, instant now, std::uint32_t running = 0);
   // `running`: on the worker until now.
   void began(std::uint32_t worker, std::uint32_t attempt, std::uint32_t running, instant now);
   void ended(std::uint32_t worker, std::uint32_t running, instant now);

@@ -37,8 +37,9 @@ void skip_body_at_hand(net::body_source& body) {
   body.finished = true;
 }
 
-void write_answer(exchange& x, const answer_kind& kind, std::string_view detail,
-                  base::duration retry_after, std::string& out) {
+// Returns the body's size.
+std::size_t write_answer(exchange& x, const answer_kind& kind, std::string_view detail,
+                         base::duration retry_after, std::string& out) {
   http::problem p;
   p.status = kind.status;
   p.type = kind.type;
@@ -53,6 +54,8 @@ void write_answer(exchange& x, const answer_kind& kind, std::string_view detail,
   p.date = x.in.http_date();
   p.to_head = x.is_head;
   http::write_problem(p, out);
+  constexpr std::string_view head_end = "\r\n\r\n";
+  return out.size() - (out.find(head_end) + head_end.size());
 }
 
 }  // namespace
@@ -79,7 +82,7 @@ net::task<void> answer(exchange& x, fault what, std::string detail, base::durati
   x.timer->set_action(&exchange::timer_fired, &x);
   x.arm();
   std::string out;
-  write_answer(x, kind, detail, retry_after, out);
+  x.response_bytes = write_answer(x, kind, detail, retry_after, out);
   const net::relay_end end =
       co_await net::write_all(x.in.loop, *x.client, out, x.download_progress);
   if (end != net::relay_end::done) x.keep_alive = false;

@@ -153,3 +153,28 @@ TEST_CASE("what works without a state_dir is not told") {
   CHECK(warnings(whole).empty());
   CHECK(pool_warnings("queue: {max_batches: 5}").empty());
 }
+
+TEST_CASE("an affinity that its pool does not look at is told") {
+  parts whole;
+  whole.routes = "routes: [{name: a, pool: loaders, affinity: {path: true}}]";
+  CHECK_THAT(warnings(whole), Catch::Contains("warning: routes[0].affinity: has no effect: the "
+                                              "pool `loaders` is without `balance: hash`\n"));
+  whole.pools =
+      "pools: {loaders: {workers: [{id: w, url: \"http://h\"}], balance: hash}}";
+  CHECK(warnings(whole).empty());
+}
+
+TEST_CASE("a max of autoscale below the workers listed is told, backups not counted") {
+  const auto with = [](const std::string& max) {
+    parts whole;
+    whole.pools =
+        "pools: {loaders: {workers: [{id: v, url: \"http://g\"}, {id: w, url: \"http://h\"}], "
+        "backup_workers: [{id: b, url: \"http://b\"}], autoscale: {" + max + "}}}";
+    return warnings(whole);
+  };
+  const char* told = "pools.loaders.autoscale.max: 1 is less than the 2 workers listed: none is "
+                     "ever asked for\n";
+  CHECK_THAT(with("max: 1"), Catch::Contains(told));
+  CHECK_THAT(with("min: 1"), Catch::Contains(told));
+  CHECK(with("max: 2").find("workers listed") == std::string::npos);
+}

@@ -171,4 +171,15 @@ TEST_CASE("adaptive slots come and go with the settings") {
   CHECK(k.worker(w, 2).slots_open == 16);
 }
 
+TEST_CASE("adaptive slots begin at what a worker runs when they are asked for") {
+  pool_kit k;
+  const worker_id w = k.add("w", 16);
+  for (int i = 0; i < 12; ++i) k.admit(0);
+  pool_settings s = plain_settings();
+  s.adaptive_slots.emplace();
+  s.adaptive_slots->min = 3;
+  k.p.configure(s, at(1));
+  CHECK(k.worker(w, 1).slots_open == 12);
+}
+
 }  // namespace weir::core::test

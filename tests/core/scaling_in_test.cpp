@@ -397,6 +397,7 @@ TEST_CASE("what is sent again never falls below the workers there are") {
   REQUIRE(told.size() == 1);
   CHECK_FALSE(told[0].resent);   // another number is another decision
   CHECK(told[0].desired == 5);
+  CHECK(told[0].reason == "5 workers are there or expected, 2 were wanted");
 }
 
 TEST_CASE("within a run of pressure the episode stays and the desired number never falls") {

@@ -162,11 +162,12 @@ class AccessLogTest(WeirCase):
                  (fake_worker.Held(), "POST", "/load", "timed_out"))
         for number, (script, method, target, outcome) in enumerate(cases, 1):
             w1.script = script
-            await raw_client.ask(weir.front, method, target, (), b"x")
+            response = await raw_client.ask(weir.front, method, target, (), b"x")
             line = (await weir.logged(number))[-1]
             self.assertEqual(line["outcome"], outcome, line)
             if outcome not in ("ok", "client_gone"):
                 self.assertTrue(line["reason"], line)
+                self.assertEqual(line["response_bytes"], len(response.body), line)
 
     async def test_the_time_of_a_first_request_counts_from_the_connection(self):
         w1 = await self.worker("w1")
