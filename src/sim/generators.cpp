@@ -76,6 +76,7 @@ std::vector<double> times_of(const source& s, std::uint64_t n, double length, ra
 }  // namespace
 
 double sizes::draw(random& r) const noexcept {
+  if (!(low < high)) return low;
   switch (what) {
     case kind::pareto:
       return r.bounded_pareto(alpha, low, high);
@@ -88,6 +89,7 @@ double sizes::draw(random& r) const noexcept {
 }
 
 double sizes::mean() const noexcept {
+  if (!(low < high)) return low;   // the Pareto's would be 0/0
   switch (what) {
     case kind::pareto: {
       const double tail = 1 - std::pow(low / high, alpha);

@@ -141,6 +141,17 @@ void shift_to_zero(std::vector<arrival>& all) {
   for (arrival& a : all) a.at -= first;
 }
 
+// Seconds since 1970, taken for seconds from the start, would be half a century of virtual time.
+void check_length(trace& t) {
+  constexpr double days_max = 366, day = 86400;
+  const bool fits = std::ranges::all_of(
+      t.load.arrivals, [](const arrival& a) { return a.at <= days_max * day; });
+  if (fits) return;
+  fail(t, 0,
+       "its last batch comes later than 366 days after the start, expected at most that; with "
+       "`from_first: true` the first one comes at 0");
+}
+
 // --- tables -------------------------------------------------------------------------------------
 
 class table_reader {
@@ -264,9 +275,13 @@ class log_reader {
     const double accept = amount(o, "accept_ms"), total = amount(o, "total_ms");
     arrival a;
     a.at = static_cast<double>(*when - first_) * 1e-9 + accept * 1e-3;
-    a.work = o.contains("attempt_ms") ? amount(o, "attempt_ms") * 1e-3
-                                      : (total - accept - amount(o, "queue_ms")) * 1e-3;
-    a.work = std::max(0.0, a.work);
+    const boost::json::value* attempt = o.if_contains("attempt_ms");
+    a.work = attempt ? amount(o, "attempt_ms") * 1e-3
+                     : std::max(0.0, total - accept - amount(o, "queue_ms")) * 1e-3;
+    const bool measured = !attempt || attempt->is_number();
+    if (!measured || !(a.work >= 0 && a.work <= work_max))
+      return fail(out_, number, attempt ? "its `attempt_ms` is not within 0 and 10 days"
+                                        : "its `total_ms` is not within 0 and 10 days");
     a.units = std::max(0.0, amount(o, "cost"));
     if (const std::string group = word(o, "group"); !group.empty())
       a.group = groups_.number_of(group);
@@ -276,6 +291,7 @@ class log_reader {
   }
 
  private:
+  static constexpr double work_max = 10 * 86400;   // as the scenario's key allows
   trace& out_;
   std::string_view pool_;
   names tenants_{out_.load.tenants}, routes_{out_.load.routes}, groups_{out_.load.groups};
@@ -317,6 +333,7 @@ trace read_table(std::string_view text, const trace_format& format) {
   });
   if (reader.dated() || format.from_first) shift_to_zero(out.load.arrivals);
   put_in_order(out.load.arrivals);
+  check_length(out);
   return out;
 }
 
@@ -328,6 +345,7 @@ trace read_access_log(std::string_view text, std::string_view pool) {
   each_line(text, [&](std::string_view line, std::size_t number) { reader.line(line, number); });
   shift_to_zero(out.load.arrivals);
   put_in_order(out.load.arrivals);
+  check_length(out);
   return out;
 }
 

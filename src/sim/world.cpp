@@ -11,11 +11,26 @@ using namespace std::chrono_literals;
 
 // How soon a broken worker fails an attempt, and how soon a probe is answered.
 constexpr duration fails_after = 1ms, answers_after = 1ms;
-// A pool that nobody serves ends at this time, whatever still waits in it.
-constexpr double patience_lengths = 100;
 
 instant at(instant begin, double seconds) noexcept {
   return base::after(begin, base::from_seconds(seconds));
+}
+
+// A pool that nobody serves ends after so many seconds, whatever still waits in it: a hundred times
+// what the arrivals and the work take, and never before the longest batch could end anywhere.
+double patience(const workload& load, const fleet_plan& fleet) noexcept {
+  constexpr double times = 100, least = 3600;
+  if (load.arrivals.empty()) return least;
+  double work = 0, longest = 0, capacity = 0, slowest = HUGE_VAL;
+  for (const arrival& a : load.arrivals) work += a.work, longest = std::max(longest, a.work);
+  for (const fleet_worker& w : fleet.workers) {
+    capacity += w.speed * w.slots;
+    slowest = std::min(slowest, w.speed);
+  }
+  for (const change& c : fleet.changes)
+    if (c.what == change::kind::speed && c.speed > 0) slowest = std::min(slowest, c.speed);
+  const double serving = capacity > 0 ? work / capacity * times + longest / slowest : 0;
+  return load.arrivals.back().at * times + serving + least;
 }
 
 }  // namespace
@@ -43,8 +58,7 @@ world::world(const workload& load, const fleet_plan& fleet, policy& decides)
 }
 
 result world::run() {
-  const double length = load_.arrivals.empty() ? 0 : load_.arrivals.back().at;
-  const instant last = at(begin_, length * patience_lengths + 3600);
+  const instant last = at(begin_, patience(load_, fleet_));
   while (left_ > 0 && now_ < last) step();
   out_.lost_batches += left_;
   out_.end = seconds(now_);

@@ -233,4 +233,13 @@ TEST_CASE("redrawn rows are recorded ones at new times, with the load asked for"
   CHECK(redraw({}, 5, 0.9, 8, 4).arrivals.empty());
 }
 
+TEST_CASE("sizes between two equal bounds are all alike, whatever their distribution") {
+  random r(1);
+  for (const auto what : {sizes::kind::pareto, sizes::kind::uniform, sizes::kind::fixed}) {
+    const sizes s{what, 1.1, 3, 3};
+    CHECK(s.mean() == 3);
+    CHECK(s.draw(r) == 3);
+  }
+}
+
 }  // namespace weir::sim

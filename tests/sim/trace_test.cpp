@@ -176,6 +176,16 @@ TEST_CASE("each mistake in a table is told with its line") {
   }
 }
 
+TEST_CASE("times of another century are told, and how to begin at the first") {
+  const std::string text = "t,w\n1700000000,1\n1700000007,1\n";
+  trace_format f = plain();
+  CHECK_THAT(first_error(read_table(text, f)),
+             Catch::Contains("0: its last batch comes later than 366 days after the start") &&
+                 Catch::Contains("`from_first: true`"));
+  f.from_first = true;
+  CHECK(read_table(text, f).good());
+}
+
 TEST_CASE("a column that no number and no header tells is one mistake, not one a row") {
   trace_format f = numbered();
   f.time = "when";
@@ -262,6 +272,12 @@ TEST_CASE("each mistake in an access log is told with its line") {
       {"\n[1]\n", "2: is no JSON object"},
       {R"({"outcome":"ok","worker":"w","total_ms":1})", "1: has no `time`"},
       {R"({"outcome":"ok","worker":"w","total_ms":1,"time":"now"})", "1: has no `time`"},
+      {R"({"outcome":"ok","worker":"w","time":"2026-01-31T23:59:58Z","attempt_ms":"5"})",
+       "1: its `attempt_ms` is not within 0 and 10 days"},
+      {R"({"outcome":"ok","worker":"w","time":"2026-01-31T23:59:58Z","attempt_ms":-5})",
+       "1: its `attempt_ms` is not within 0 and 10 days"},
+      {R"({"outcome":"ok","worker":"w","time":"2026-01-31T23:59:58Z","total_ms":1e308})",
+       "1: its `total_ms` is not within 0 and 10 days"},
   };
   for (const row& r : rows) {
     INFO(r.text);

@@ -190,6 +190,16 @@ TEST_CASE("batches that nobody ever starts are lost at the end, and the run ends
   CHECK(r.end < 10000);
 }
 
+TEST_CASE("work that takes far longer than its arrivals is done to the end") {
+  for (const double speed : {0.01, 1.0, 50.0}) {
+    scripted decides;
+    const result r = world(load_of({{0, 1e5}, {1, 1}}), fleet_of({slots(2, speed)}), decides).run();
+    INFO("speed " << speed);
+    CHECK(r.lost_batches == 0);
+    CHECK(r.sojourns[0] == Approx(1e5 / speed));
+  }
+}
+
 TEST_CASE("no batch and no time") {
   scripted decides;
   const result r = world(load_of({}), fleet_of({slots(1)}), decides).run();
