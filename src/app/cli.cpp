@@ -1,5 +1,7 @@
 #include "app/cli.hpp"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/json.hpp>
@@ -168,6 +170,17 @@ void add_backup_verbs(CLI::App& app, arguments& a, int& status) {
   });
 }
 
+// CLI::Range lets nan pass, which is neither below nor above.
+CLI::Validator within(double low, double high) {
+  return {[low, high](const std::string& given) -> std::string {
+            double value = 0;
+            const bool read = CLI::detail::lexical_cast(given, value);
+            if (read && value >= low && value <= high) return {};
+            return fmt::format("{} is no number from {} to {}", given, low, high);
+          },
+          fmt::format("NUMBER in [{} - {}]", low, high)};
+}
+
 void add_simulate_verb(CLI::App& app, arguments& a, int& status) {
   CLI::App* sub = app.add_subcommand("simulate", "play batches against a pool, in virtual time");
   sim::request& what = a.simulation.what;
@@ -184,9 +197,9 @@ void add_simulate_verb(CLI::App& app, arguments& a, int& status) {
       ->transform([](const std::string& given) {
         return given.ends_with('%') ? given.substr(0, given.size() - 1) : given;
       })
-      ->check(CLI::Range(1.0, 1000.0));
+      ->check(within(1, 1000));
   sub->add_option("--sigma", what.sigma, "declared sizes are off by e^(SIGMA N(0,1))")
-      ->check(CLI::Range(0.0, 10.0));
+      ->check(within(0, 10));
   sub->add_flag("--unknown", what.unknown_sizes, "batches declare nothing");
   sub->add_flag("--scaling", what.scaling,
                 "judge the pool's autoscale: workers come and go, late seconds, worker-hours");

@@ -20,6 +20,7 @@ constexpr double up_rate_max = 1000, down_rate_max = 2;
 namespace hpa {
 constexpr double tolerance = 0.1, window_seconds = 15;
 constexpr std::uint32_t pods_per_period = 4;
+constexpr std::uint32_t replicas_min = 1;   // none at all have no utilization to go by
 
 // At most 4 or 100 % more than there are: the larger, as the default behaviour selects.
 std::uint32_t slowed(std::uint32_t wanted, std::uint32_t have) noexcept {
@@ -129,7 +130,7 @@ std::uint32_t hpa_scaler::desired(const fleet_facts& facts) {
   std::uint32_t wanted = have;
   if (std::abs(counted - 1) > hpa::tolerance && !turned)
     wanted = whole(counted * (ratio > 1 ? have : facts.ready));
-  return in_.add(facts.now, hpa::slowed(wanted, have));
+  return std::max(hpa::replicas_min, in_.add(facts.now, hpa::slowed(wanted, have)));
 }
 
 std::uint32_t keda_scaler::desired(const fleet_facts& facts) {

@@ -55,6 +55,24 @@ TEST_CASE("simulate takes load, seeds, sizes and policies from the command line"
         std::string::npos);
 }
 
+TEST_CASE("numbers out of range, or none, are refused with what was expected") {
+  struct row {
+    const char *option, *value, *told;
+  };
+  for (const row& r : {row{"--load", "nan", "nan is no number from 1 to 1000"},
+                       row{"--load", "0.5", "0.5 is no number from 1 to 1000"},
+                       row{"--load", "much", "much is no number from 1 to 1000"},
+                       row{"--sigma", "nan", "nan is no number from 0 to 10"},
+                       row{"--sigma", "-1", "-1 is no number from 0 to 10"}}) {
+    const run given = weir_with({"simulate", r.option, r.value});
+    INFO(given.err);
+    CHECK(given.status != 0);
+    CHECK(given.err.find(r.told) != std::string::npos);
+  }
+  CHECK(weir_with({"simulate", "--load", "90%", "--batches", "100"}).out.find("load 90 %") !=
+        std::string::npos);
+}
+
 TEST_CASE("simulate prints JSON and writes a plot") {
   test::scratch_folder folder;
   const std::string file = written(folder, "small.yaml", small_scenario);

@@ -164,6 +164,13 @@ TEST_CASE("HPA goes in only to the largest recommendation of five minutes") {
   CHECK(f.watch(h, 45) == 3);
 }
 
+TEST_CASE("HPA keeps one worker: none at all have no utilization") {
+  fleet f(1);
+  f.busy = 0;
+  hpa_scaler h;
+  CHECK(f.watch(h, 600) == 1);
+}
+
 TEST_CASE("an HPA goes out by four workers or as many as there are in a step") {
   struct row {
     std::uint32_t ready, desired;
