@@ -95,7 +95,9 @@ std::optional<std::int64_t> date(std::string_view text) {
   const int h = digits(text, 11, 2), m = digits(text, 14, 2), s = digits(text, 17, 2);
   const bool marks = text[4] == '-' && text[7] == '-' && (text[10] == 'T' || text[10] == ' ') &&
                      text[13] == ':' && text[16] == ':';
-  if (!marks || !day.ok() || h < 0 || h > 23 || m < 0 || m > 59 || s < 0 || s > 60) return {};
+  // In nanoseconds 64 bits hold 292 years.
+  const bool countable = day.year() >= year{1970} && day.year() <= year{2200};
+  if (!marks || !countable || !day.ok() || h < 0 || h > 23 || m < 0 || m > 59 || s < 0 || s > 60) return {};
   std::int64_t ns = 0;
   std::size_t i = whole;
   if (i < text.size() && text[i] == '.') {
@@ -174,11 +176,11 @@ class table_reader {
     arrival a;
     a.at = time(text(fields, time_, line), line);
     a.work = format_.work_constant + sum(format_.work, work_, fields, line);
+    if (a.work < 0 && format_.work_min <= 0) complain(line, "its work is below 0");
     a.work = std::clamp(a.work, format_.work_min, format_.work_max);
     a.units = sum(format_.units, units_, fields, line);
     if (tenant_ != none) a.tenant = tenants_.number_of(text(fields, tenant_, line));
     if (route_ != none) a.route = routes_.number_of(text(fields, route_, line));
-    if (a.work < 0) complain(line, "its work is below 0");
     if (!bad_) out_.load.arrivals.push_back(a);
   }
 
@@ -276,6 +278,8 @@ class log_reader {
     arrival a;
     a.at = static_cast<double>(*when - first_) * 1e-9 + accept * 1e-3;
     const boost::json::value* attempt = o.if_contains("attempt_ms");
+    if (!attempt && !o.contains("total_ms"))
+      return fail(out_, number, "has neither `attempt_ms` nor `total_ms`");
     a.work = attempt ? amount(o, "attempt_ms") * 1e-3
                      : std::max(0.0, total - accept - amount(o, "queue_ms")) * 1e-3;
     const bool measured = !attempt || attempt->is_number();
@@ -315,6 +319,8 @@ std::optional<std::string> content(const std::string& path, trace& out) {
 }  // namespace
 
 trace read_table(std::string_view text, const trace_format& format) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";   // of spreadsheets' CSV
+  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   trace out;
   if (!format.route.empty()) out.load.routes.clear();
   if (!format.tenant.empty()) out.load.tenants.clear();

@@ -21,7 +21,8 @@ instant at(instant begin, double seconds) noexcept {
 double patience(const workload& load, const fleet_plan& fleet) noexcept {
   constexpr double times = 100, least = 3600;
   if (load.arrivals.empty()) return least;
-  double work = 0, longest = 0, capacity = 0, slowest = HUGE_VAL;
+  double work = static_cast<double>(load.arrivals.size()) * fleet.overhead;
+  double longest = 0, capacity = 0, slowest = HUGE_VAL;
   for (const arrival& a : load.arrivals) work += a.work, longest = std::max(longest, a.work);
   for (const fleet_worker& w : fleet.workers) {
     capacity += w.speed * w.slots;

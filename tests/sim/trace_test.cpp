@@ -161,6 +161,8 @@ TEST_CASE("each mistake in a table is told with its line") {
       {"t,w\n\n\n1,nan\n", "4: `nan` is no number"},       // empty lines count
       {"t,w\n1,inf\n", "2: `inf` is no number"},
       {"t,w\n1,-1\n", "2: its work is below 0"},
+      {"t,w\n9999-01-16 18:17:03,1\n", "2: `9999-01-16 18:17:03` is no time, expected seconds or a "
+                                       "date and time"},
       {"t,w\n2023-13-16 18:17:03,1\n", "2: `2023-13-16 18:17:03` is no time, expected seconds or a "
                                        "date and time"},
       {"t,w\n2023-11-16 25:17:03,1\n", "2: `2023-11-16 25:17:03` is no time, expected seconds or a "
@@ -184,6 +186,17 @@ TEST_CASE("times of another century are told, and how to begin at the first") {
                  Catch::Contains("`from_first: true`"));
   f.from_first = true;
   CHECK(read_table(text, f).good());
+}
+
+TEST_CASE("work below nothing is a mistake, unless a least one is asked for") {
+  trace_format f = plain();
+  CHECK(first_error(read_table("t,w\n1,-1\n", f)) == "2: its work is below 0");
+  f.work_min = 0.5;
+  CHECK(read_table("t,w\n1,-1\n", f).load.arrivals.at(0).work == 0.5);
+}
+
+TEST_CASE("a byte order mark is no part of the first column's name") {
+  CHECK(read_table("\xEF\xBB\xBFt,w\n1,1\n", plain()).load.arrivals.size() == 1);
 }
 
 TEST_CASE("a column that no number and no header tells is one mistake, not one a row") {
@@ -278,6 +291,10 @@ TEST_CASE("each mistake in an access log is told with its line") {
        "1: its `attempt_ms` is not within 0 and 10 days"},
       {R"({"outcome":"ok","worker":"w","time":"2026-01-31T23:59:58Z","total_ms":1e308})",
        "1: its `total_ms` is not within 0 and 10 days"},
+      {R"({"outcome":"ok","worker":"w","time":"2026-01-31T23:59:58Z"})",
+       "1: has neither `attempt_ms` nor `total_ms`"},
+      {R"({"outcome":"ok","worker":"w","time":"9999-01-31T23:59:58Z","total_ms":1})",
+       "1: has no `time`"},
   };
   for (const row& r : rows) {
     INFO(r.text);

@@ -200,6 +200,13 @@ TEST_CASE("work that takes far longer than its arrivals is done to the end") {
   }
 }
 
+TEST_CASE("an overhead far longer than the work is waited for too") {
+  fleet_plan fleet = fleet_of({slots(1)});
+  fleet.overhead = 1e5;
+  scripted decides;
+  CHECK(world(load_of({{0, 1}}), fleet, decides).run().lost_batches == 0);
+}
+
 TEST_CASE("no batch and no time") {
   scripted decides;
   const result r = world(load_of({}), fleet_of({slots(1)}), decides).run();
