@@ -97,7 +97,8 @@ std::optional<std::int64_t> date(std::string_view text) {
                      text[13] == ':' && text[16] == ':';
   // In nanoseconds 64 bits hold 292 years.
   const bool countable = day.year() >= year{1970} && day.year() <= year{2200};
-  if (!marks || !countable || !day.ok() || h < 0 || h > 23 || m < 0 || m > 59 || s < 0 || s > 60) return {};
+  const bool clock = h >= 0 && h <= 23 && m >= 0 && m <= 59 && s >= 0 && s <= 60;
+  if (!marks || !countable || !day.ok() || !clock) return {};
   std::int64_t ns = 0;
   std::size_t i = whole;
   if (i < text.size() && text[i] == '.') {
