@@ -195,7 +195,8 @@ void add_simulate_verb(CLI::App& app, arguments& a, int& status) {
       ->check(CLI::Range(1, 50'000'000));
   sub->add_option("--load", what.load, "percent of what the workers could do, as 90 or 90%")
       ->transform([](const std::string& given) {
-        return given.ends_with('%') ? given.substr(0, given.size() - 1) : given;
+        const std::size_t end = given.find_last_not_of(" %");
+        return given.substr(0, end == std::string::npos ? 0 : end + 1);
       })
       ->check(within(1, 1000));
   sub->add_option("--sigma", what.sigma, "declared sizes are off by e^(SIGMA N(0,1))")

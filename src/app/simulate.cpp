@@ -1,6 +1,8 @@
 #include "app/simulate.hpp"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 
 #include "sim/report.hpp"
@@ -10,11 +12,12 @@ namespace weir::app {
 namespace {
 
 bool write(const std::string& file, const std::string& text) {
+  errno = 0;
   std::ofstream out(file, std::ios::binary);
   out << text;
   out.close();
   if (out.good()) return true;
-  std::fprintf(stderr, "weir: %s cannot be written\n", file.c_str());
+  std::fprintf(stderr, "weir: %s cannot be written: %s\n", file.c_str(), std::strerror(errno));
   return false;
 }
 

@@ -48,6 +48,7 @@ worker_id fleet::add(const worker_settings& settings, instant now, seat place) {
   }
   const worker_id id = workers_.insert(settings, settings_.health, now);
   worker& w = workers_.at(id.index);
+  by_name_.emplace(settings.name, id);
   w.counted_backup = settings.backup;
   rates_.join(id.index);
   if (tuner_) tuner_->join(id.index, now);
@@ -102,14 +103,16 @@ void fleet::forget_if_empty(std::uint32_t index, instant now) {
   tell(event::kind::worker_removed, id, w, now);
   out_.events.back().to = worker_state::removed;
   timers_.erase(index);
+  const auto [first, last] = by_name_.equal_range(w.settings.name);
+  by_name_.erase(std::find_if(first, last, [&](const auto& named) { return named.second == id; }));
   workers_.erase(id);
 }
 
 std::optional<worker_id> fleet::find(std::string_view name) const {
   std::optional<worker_id> found;
-  each([&](worker_id id, const worker& w) {
-    if (w.settings.name == name && (!found || !w.removing)) found = id;
-  });
+  const auto [first, last] = by_name_.equal_range(name);
+  for (auto named = first; named != last; ++named)
+    if (!found || !workers_.find(named->second)->removing) found = named->second;
   return found;
 }
 

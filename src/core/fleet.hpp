@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -261,6 +263,8 @@ class fleet {
   effects& out_;
   base::random random_;
   base::slab<worker, worker_tag> workers_;
+  // Those that leave included: a name may be of several, of which one at most stays.
+  std::multimap<std::string, worker_id, std::less<>> by_name_;
   attempts attempts_;
   rates rates_;
   ejection ejection_;

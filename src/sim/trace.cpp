@@ -62,6 +62,12 @@ std::optional<double> number(std::string_view text) {
   return value;
 }
 
+// As much of a field as helps to find it.
+std::string shown(const std::string& field) {
+  constexpr std::size_t most = 40;
+  return field.size() <= most ? "`" + field + "`" : "`" + field.substr(0, most) + "...`";
+}
+
 // --- dates --------------------------------------------------------------------------------------
 
 // The digits at text[from .. from + size), or -1.
@@ -79,7 +85,8 @@ int digits(std::string_view text, std::size_t from, std::size_t size) {
 std::optional<int> zone_minutes(std::string_view zone) {
   if (zone.empty() || zone == "Z" || zone == "z") return 0;
   const int hours = digits(zone, 1, 2), minutes = digits(zone, 4, 2);
-  const bool good = zone.size() == 6 && zone[3] == ':' && hours >= 0 && minutes >= 0;
+  const bool clock = hours >= 0 && hours <= 23 && minutes >= 0 && minutes <= 59;
+  const bool good = zone.size() == 6 && zone[3] == ':' && clock;
   if (!good || (zone[0] != '+' && zone[0] != '-')) return {};
   return (zone[0] == '-' ? -1 : 1) * (hours * 60 + minutes);
 }
@@ -215,7 +222,7 @@ class table_reader {
   double time(const std::string& text, std::size_t line) {
     if (const auto n = number(text)) return *n;
     const auto d = date(text);
-    if (!d) complain(line, "`" + text + "` is no time, expected seconds or a date and time");
+    if (!d) complain(line, shown(text) + " is no time, expected seconds or a date and time");
     if (!d) return 0;
     if (!std::exchange(dated_, true)) first_ = *d;
     return static_cast<double>(*d - first_) * 1e-9;
@@ -226,7 +233,7 @@ class table_reader {
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const std::string& t = text(fields, columns[i], line);
       const auto n = number(t);
-      if (!n) complain(line, "`" + t + "` is no number");
+      if (!n) complain(line, shown(t) + " is no number");
       total += terms[i].factor * n.value_or(0);
     }
     return total;
@@ -273,7 +280,7 @@ class log_reader {
     if (!pool_.empty() && word(o, "pool") != pool_) return void(++out_.skipped);
     if (!finished(o)) return void(++out_.skipped);
     const auto when = date(word(o, "time"));
-    if (!when) return fail(out_, number, "has no `time`");
+    if (!when) return fail(out_, number, "has no `time` that is a date and time");
     if (first_ < 0) first_ = *when;
     const double accept = amount(o, "accept_ms"), total = amount(o, "total_ms");
     arrival a;

@@ -69,6 +69,8 @@ TEST_CASE("numbers out of range, or none, are refused with what was expected") {
     CHECK(given.status != 0);
     CHECK(given.err.find(r.told) != std::string::npos);
   }
+  CHECK(weir_with({"simulate", "--load", "90 %", "--batches", "100"}).out.find("load 90 %") !=
+        std::string::npos);
   CHECK(weir_with({"simulate", "--load", "90%", "--batches", "100"}).out.find("load 90 %") !=
         std::string::npos);
 }
@@ -85,7 +87,7 @@ TEST_CASE("simulate prints JSON and writes a plot") {
   CHECK(other.err.find("expected a name that ends in .svg") != std::string::npos);
   const run unwritable = weir_with({"simulate", "-s", file, "--plot", folder.path("no/plot.svg")});
   CHECK(unwritable.status == 1);
-  CHECK(unwritable.err.find("cannot be written") != std::string::npos);
+  CHECK(unwritable.err.find("cannot be written: No such file") != std::string::npos);
 }
 
 TEST_CASE("simulate compares two configurations on the same arrivals") {

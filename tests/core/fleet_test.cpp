@@ -47,6 +47,22 @@ TEST_CASE("a name is taken by a worker that is not leaving, and the limit holds"
   CHECK(b.add("w1", 1, 3));
 }
 
+TEST_CASE("a name finds who stays, else who leaves, and nobody once all are gone") {
+  bench b(plain_settings());
+  const auto old = b.add("w1");
+  const auto a1 = b.start(old, 0);
+  b.f.remove(old, "reload", at(1));
+  CHECK(b.f.find("w1") == old);
+  const auto fresh = b.add("w1");
+  const auto a2 = b.start(fresh, 1);
+  CHECK(b.f.find("w1") == fresh);
+  b.f.remove(fresh, "reload", at(2));
+  b.f.end(a2, at(3));
+  CHECK(b.f.find("w1") == old);
+  b.f.end(a1, at(4));
+  CHECK_FALSE(b.f.find("w1"));
+}
+
 TEST_CASE("a reserved seat is there beyond the limit, and counts") {
   pool_settings s = plain_settings();
   s.workers_max = 1;

@@ -156,6 +156,8 @@ TEST_CASE("each mistake in a table is told with its line") {
   const std::vector<row> rows{
       {"x,w\n1,1\n", "1: no column `t`, expected one of x, w"},
       {"t,w\n1,1\nsoon,1\n", "3: `soon` is no time, expected seconds or a date and time"},
+      {"t,w\n1,a-field-that-never-ends-0123456789-0123456789-0123456789\n",
+       "2: `a-field-that-never-ends-0123456789-01234...` is no number"},
       {"t,w\n1,much\n", "2: `much` is no number"},
       {"t,w\n1\n", "2: has 1 columns, expected at least 2"},
       {"t,w\n\n\n1,nan\n", "4: `nan` is no number"},       // empty lines count
@@ -169,6 +171,8 @@ TEST_CASE("each mistake in a table is told with its line") {
                                        "date and time"},
       {"t,w\n2023-11-16 18:17:03+2,1\n", "2: `2023-11-16 18:17:03+2` is no time, expected seconds "
                                          "or a date and time"},
+      {"t,w\n2023-11-16 18:17:03+99:99,1\n", "2: `2023-11-16 18:17:03+99:99` is no time, expected "
+                                             "seconds or a date and time"},
   };
   trace_format f = plain();
   f.work_min = -5;
@@ -283,8 +287,9 @@ TEST_CASE("each mistake in an access log is told with its line") {
   const std::vector<row> rows{
       {"{\n", "1: is no JSON object"},
       {"\n[1]\n", "2: is no JSON object"},
-      {R"({"outcome":"ok","worker":"w","total_ms":1})", "1: has no `time`"},
-      {R"({"outcome":"ok","worker":"w","total_ms":1,"time":"now"})", "1: has no `time`"},
+      {R"({"outcome":"ok","worker":"w","total_ms":1})", "1: has no `time` that is a date and time"},
+      {R"({"outcome":"ok","worker":"w","total_ms":1,"time":"now"})",
+       "1: has no `time` that is a date and time"},
       {R"({"outcome":"ok","worker":"w","time":"2026-01-31T23:59:58Z","attempt_ms":"5"})",
        "1: its `attempt_ms` is not within 0 and 10 days"},
       {R"({"outcome":"ok","worker":"w","time":"2026-01-31T23:59:58Z","attempt_ms":-5})",
@@ -294,7 +299,7 @@ TEST_CASE("each mistake in an access log is told with its line") {
       {R"({"outcome":"ok","worker":"w","time":"2026-01-31T23:59:58Z"})",
        "1: has neither `attempt_ms` nor `total_ms`"},
       {R"({"outcome":"ok","worker":"w","time":"9999-01-31T23:59:58Z","total_ms":1})",
-       "1: has no `time`"},
+       "1: has no `time` that is a date and time"},
   };
   for (const row& r : rows) {
     INFO(r.text);
